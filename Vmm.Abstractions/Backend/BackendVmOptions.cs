@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Abstractions.Machine;
+
+namespace Vmm.Abstractions.Backend;
+
+/// <summary>How the hypervisor's part of a VM is created.</summary>
+/// <param name="Name">The VM's name, for the host's listings and messages.</param>
+/// <param name="MaxCpus">The highest number of vCPUs that will be created.</param>
+/// <param name="InterruptControllerMode">Who has the interrupt controllers.</param>
+/// <param name="TrackDirty">Whether written pages will be asked for.</param>
+/// <param name="MsrExits">
+/// Whether accesses to MSRs that the hypervisor does not know become exits; otherwise the guest gets <c>#GP</c>.
+/// </param>
+/// <param name="HypercallExits">Whether hypercalls that the hypervisor hands over become exits.</param>
+public readonly record struct BackendVmOptions(
+    string Name,
+    int MaxCpus,
+    InterruptControllerMode InterruptControllerMode,
+    bool TrackDirty,
+    bool MsrExits,
+    bool HypercallExits);

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+namespace Vmm.Abstractions.Backend;
+
+/// <summary>What kind of hypervisor a backend is.</summary>
+/// <param name="Name">Its name, such as <c>kvm</c>.</param>
+/// <param name="Virtualization">How it executes guests.</param>
+/// <param name="MaxCpus">How many vCPUs a VM may have.</param>
+/// <param name="CpuidFixedAfterRun">Whether a vCPU's CPUID can no longer change once it has run.</param>
+public readonly record struct HypervisorDescription(
+    string Name,
+    HostVirtualization Virtualization,
+    int MaxCpus,
+    bool CpuidFixedAfterRun);

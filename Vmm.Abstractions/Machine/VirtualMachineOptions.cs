@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Abstractions.Vcpu;
+
+namespace Vmm.Abstractions.Machine;
+
+/// <summary>What a VM is created with. The limits default to those of bhyve's kernel.</summary>
+public sealed record VirtualMachineOptions
+{
+    /// <summary>The name: 1 to 127 characters, no slash.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Creation flags.</summary>
+    public CreateFlags Flags { get; init; }
+
+    /// <summary>How many vCPUs the VM may have, from 1 on.</summary>
+    public int MaxCpus { get; init; } = 32;
+
+    /// <summary>How many memory segments the VM may have.</summary>
+    public int MaxMemorySegments { get; init; } = 5;
+
+    /// <summary>How many memory mappings the VM may have.</summary>
+    public int MaxMemoryMappings { get; init; } = 8;
+
+    /// <summary>How many ports may have a handler.</summary>
+    public int MaxPortHandlers { get; init; } = 64;
+
+    /// <summary>Who has the interrupt controllers.</summary>
+    public InterruptControllerMode InterruptControllerMode { get; init; }
+
+    /// <summary>
+    /// What happens to port and memory-mapped accesses that nobody claims: the engine answers (reads all ones, writes
+    /// dropped), or <see cref="IVirtualCpu.Run"/> returns them.
+    /// </summary>
+    public UnclaimedAccess UnclaimedAccess { get; init; }
+
+    /// <summary>What happens to MSR accesses that the hypervisor hands over and nobody claims.</summary>
+    public UnclaimedMsr UnclaimedMsr { get; init; }
+
+    /// <summary>Whether vCPUs that all halt with interrupts disabled suspend the VM.</summary>
+    public bool DetectHalt { get; init; } = true;
+}
