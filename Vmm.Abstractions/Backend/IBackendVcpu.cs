@@ -140,6 +140,11 @@ public interface IBackendVcpu : IDisposable
     [VmmKernelSymbol("vmm_ops.vmsetmsr")]
     bool TrySetMsr(MsrIndex index, ulong value);
 
+    /// <summary>What is to be added to the host's TSC to get the guest's, modulo 2 to the 64.</summary>
+    /// <param name="offset">The offset.</param>
+    /// <returns><see langword="false"/> when the hypervisor does not tell.</returns>
+    bool TryGetTscOffset(out ulong offset);
+
     /// <summary>Whether a capability is on.</summary>
     /// <param name="capability">The capability.</param>
     /// <returns>Whether it is on.</returns>

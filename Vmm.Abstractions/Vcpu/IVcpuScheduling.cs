@@ -44,6 +44,12 @@ public interface IVcpuScheduling
     bool ShouldYield { get; }
 
     /// <summary>
+    /// Makes the present run, or the next one if there is none, return with a Bogus exit. Several requests may collapse
+    /// into one; none is lost. Any thread.
+    /// </summary>
+    void RequestYield();
+
+    /// <summary>
     /// Makes the vCPU notice a change that was made before: wakes it if it sleeps, makes it leave the guest if it runs.
     /// No notification is lost. Any thread.
     /// </summary>
@@ -77,6 +83,7 @@ public interface IVcpuScheduling
     /// <summary>What is to be added to the host's TSC to get the guest's, modulo 2 to the 64.</summary>
     /// <param name="physicalAdjust">Whether to include the skew of the present host CPU; always 0 on Linux.</param>
     /// <returns>The offset.</returns>
+    /// <exception cref="VmmException">ENOENT: the hypervisor does not tell.</exception>
     [VmmKernelSymbol("vcpu_tsc_offset")]
     ulong GetTscOffset(bool physicalAdjust);
 

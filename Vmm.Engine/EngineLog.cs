@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Serilog;
+using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Vcpu;
+
+namespace Vmm.Engine;
+
+/// <summary>Every message of this assembly. Nothing here is written per exit.</summary>
+internal static class EngineLog
+{
+    public static void Created(ILogger log, string name, int maxCpus, InterruptControllerMode mode) =>
+        log.Information("VM {Name} created with up to {MaxCpus} vCPUs, interrupt controllers {Mode}", name, maxCpus, mode);
+
+    public static void Destroyed(ILogger log, string name) => log.Information("VM {Name} destroyed", name);
+
+    public static void Reinitialized(ILogger log, string name) => log.Information("VM {Name} reinitialized", name);
+
+    public static void Suspended(ILogger log, string name, SuspendReason reason) =>
+        log.Information("VM {Name} suspended: {Reason}", name, reason);
+
+    public static void FirstUnclaimed(ILogger log, string name, string kind, ulong address) =>
+        log.Debug("VM {Name}: nobody claims {Kind} 0x{Address:x}; further accesses to it are only counted", name, kind, address);
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Diagnostics.Metrics;
+using Vmm.Abstractions;
+
+namespace Vmm.Engine;
+
+/// <summary>
+/// The engine's meter, <c>vmm.engine</c>. Per-exit figures are counted on the vCPU and observed from there, so that an
+/// exit touches no instrument.
+/// </summary>
+internal static class EngineMetrics
+{
+    private static readonly Meter s_meter = new($"{VmmTelemetry.ProviderName}.engine");
+    private static readonly Lock s_lock = new();
+    private static readonly List<WeakReference<VirtualMachine>> s_machines = [];
+
+    static EngineMetrics()
+    {
+        s_meter.CreateObservableUpDownCounter(
+            "vmm.machines", () => Live().Count, "{machine}", "Virtual machines that exist.");
+        s_meter.CreateObservableCounter("vmm.vcpu.exits", ObserveExits, "{exit}", "Returns from the guest by kind.");
+        s_meter.CreateObservableCounter("vmm.vcpu.time", ObserveTimes, "s", "Time of vCPUs by what it was spent on.");
+    }
+
+    public static void Register(VirtualMachine machine)
+    {
+        lock (s_lock)
+        {
+            s_machines.RemoveAll(reference => !reference.TryGetTarget(out _));
+            s_machines.Add(new WeakReference<VirtualMachine>(machine));
+        }
+    }
+
+    public static void Unregister(VirtualMachine machine)
+    {
+        lock (s_lock)
+        {
+            s_machines.RemoveAll(reference => !reference.TryGetTarget(out VirtualMachine? target) || target == machine);
+        }
+    }
+
+    private static List<VirtualMachine> Live()
+    {
+        lock (s_lock)
+        {
+            List<VirtualMachine> live = [];
+            foreach (WeakReference<VirtualMachine> reference in s_machines)
+            {
+                if (reference.TryGetTarget(out VirtualMachine? machine))
+                {
+                    live.Add(machine);
+                }
+            }
+
+            return live;
+        }
+    }
+
+    private static IEnumerable<Measurement<long>> ObserveExits()
+    {
+        foreach (VirtualMachine machine in Live())
+        {
+            foreach (VirtualCpu cpu in machine.Vcpus)
+            {
+                Abstractions.Vcpu.VcpuCounters counters = cpu.Counters;
+                if (counters.Exits == 0)
+                {
+                    continue;
+                }
+
+                yield return Exits(counters.PortExits, "port");
+                yield return Exits(counters.MmioExits, "mmio");
+                yield return Exits(counters.MsrExits, "msr");
+                yield return Exits(counters.HaltExits, "hlt");
+                yield return Exits(counters.HypercallExits, "hypercall");
+                yield return Exits(counters.OtherExits, "other");
+                yield return Exits(counters.Kicks, "kick");
+
+                Measurement<long> Exits(long value, string reason) => new(value, Tags(machine, cpu, "reason", reason));
+            }
+        }
+    }
+
+    private static IEnumerable<Measurement<double>> ObserveTimes()
+    {
+        foreach (VirtualMachine machine in Live())
+        {
+            foreach (VirtualCpu cpu in machine.Vcpus)
+            {
+                Abstractions.Vcpu.VcpuTimes times = cpu.Times;
+                if (cpu.Counters.Exits == 0)
+                {
+                    continue;
+                }
+
+                yield return Time(times.Init, "init");
+                yield return Time(times.Run, "run");
+                yield return Time(times.Idle, "idle");
+                yield return Time(times.EmulationEngine, "emu_kern");
+                yield return Time(times.EmulationUser, "emu_user");
+
+                Measurement<double> Time(TimeSpan value, string state) =>
+                    new(value.TotalSeconds, Tags(machine, cpu, "state", state));
+            }
+        }
+    }
+
+    private static KeyValuePair<string, object?>[] Tags(
+        VirtualMachine machine, VirtualCpu cpu, string key, string value) =>
+    [
+        new("vmm.class", VmmTelemetry.StatisticsClass),
+        new("vmm.vm", machine.Name),
+        new("vmm.vcpu", cpu.Id.Value),
+        new(key, value),
+    ];
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Abstractions.Addressing;
+using Vmm.Abstractions.Memory;
+
+namespace Vmm.Engine.Memory;
+
+/// <summary>A mapping together with the memory under it and its placement in the hypervisor.</summary>
+internal sealed class MappedRange(in GuestMemoryMapping mapping, GuestMemoryBlock block, bool isSystemMemory)
+{
+    /// <summary>What was asked for.</summary>
+    public GuestMemoryMapping Mapping { get; } = mapping;
+
+    /// <summary>The guest-physical range.</summary>
+    public GuestPhysicalRange Range { get; } = GuestPhysicalRange.Create(mapping.Address, mapping.Length);
+
+    /// <summary>The memory; the mapping holds a reference.</summary>
+    public GuestMemoryBlock Block { get; } = block;
+
+    /// <summary>Whether it is RAM.</summary>
+    public bool IsSystemMemory { get; } = isSystemMemory;
+
+    /// <summary>Where the hypervisor has it.</summary>
+    public IDisposable? Placement { get; set; }
+
+    /// <summary>The offset in the block that an address means.</summary>
+    public ulong BlockOffset(GuestPhysicalAddress address) => Mapping.Offset + (address.Value - Range.Start.Value);
+
+    /// <summary>Bytes from an address to the end of the mapping.</summary>
+    public ulong BytesFrom(GuestPhysicalAddress address) => Range.Last.Value - address.Value + 1;
+}

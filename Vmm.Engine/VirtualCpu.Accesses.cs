@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Abstractions.Addressing;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.IoPorts;
+using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Memory;
+using Vmm.Abstractions.Msr;
+using Vmm.Abstractions.Vcpu;
+
+namespace Vmm.Engine;
+
+/// <content>Port, memory-mapped and MSR accesses of the guest.</content>
+public sealed partial class VirtualCpu
+{
+    private Next HandlePort(IBackendVcpu backend)
+    {
+        ref readonly PortExit port = ref _exit.Port;
+        IPortHandler? handler = _machine.PortTable.Find(port.Port);
+        if (handler is null)
+        {
+            return UnclaimedPort(backend);
+        }
+
+        if (port.Count != 1)
+        {
+            return HandleString(backend, handler);
+        }
+
+        if (!port.IsIn)
+        {
+            return Finish(backend, handler.Write(this, port.Port, port.Bytes, port.Eax), 0);
+        }
+
+        PortOutcome outcome = handler.Read(this, port.Port, port.Bytes, out uint value);
+        return Finish(backend, outcome, value);
+    }
+
+    private Next Finish(IBackendVcpu backend, PortOutcome outcome, uint value)
+    {
+        switch (outcome)
+        {
+            case PortOutcome.Handled:
+                backend.Fulfill(value);
+                return Next.Continue;
+            case PortOutcome.Refused:
+                ulong rip = _exit.Rip;
+                _exit.SetInstructionEmulation(default, rip);
+                return Next.Return;
+            default:
+                return UnclaimedPort(backend);
+        }
+    }
+
+    private Next HandleString(IBackendVcpu backend, IPortHandler handler)
+    {
+        ref readonly PortExit port = ref _exit.Port;
+        Span<byte> data = backend.ExitData;
+        for (int at = 0; at + port.Bytes <= data.Length; at += port.Bytes)
+        {
+            Span<byte> element = data.Slice(at, port.Bytes);
+            PortOutcome outcome;
+            if (port.IsIn)
+            {
+                outcome = handler.Read(this, port.Port, port.Bytes, out uint value);
+                WriteElement(element, outcome == PortOutcome.Handled ? value : uint.MaxValue);
+            }
+            else
+            {
+                outcome = handler.Write(this, port.Port, port.Bytes, ReadElement(element));
+            }
+
+            if (outcome != PortOutcome.Handled)
+            {
+                if (at == 0)
+                {
+                    return Finish(backend, outcome, 0);
+                }
+
+                _unclaimedPorts++;
+            }
+        }
+
+        backend.Fulfill();
+        return Next.Continue;
+    }
+
+    private Next UnclaimedPort(IBackendVcpu backend)
+    {
+        _unclaimedPorts++;
+        if (_machine.Options.UnclaimedAccess == UnclaimedAccess.Exit)
+        {
+            return Next.Return;
+        }
+
+        if (_unclaimedPorts == 1)
+        {
+            EngineLog.FirstUnclaimed(_machine.Log, _machine.Name, "port", _exit.Port.Port);
+        }
+
+        if (_exit.Port is { IsIn: true, Count: > 1 })
+        {
+            backend.ExitData.Fill(0xff);
+        }
+
+        backend.Fulfill(uint.MaxValue);
+        return Next.Continue;
+    }
+
+    private Next HandleMmio(IBackendVcpu backend)
+    {
+        ref readonly MmioExit mmio = ref _exit.Mmio;
+        ulong address = mmio.Address.Value;
+        if (_machine.MmioTable.TryFind(address, out RangeTable<IMmioHandler>.Entry entry)
+            && entry.Last - address >= (ulong)mmio.Bytes - 1)
+        {
+            if (mmio.IsRead)
+            {
+                backend.Fulfill(entry.Value.Read(this, address - entry.First, mmio.Bytes));
+            }
+            else
+            {
+                entry.Value.Write(this, address - entry.First, mmio.Bytes, mmio.Data);
+                backend.Fulfill();
+            }
+
+            return Next.Continue;
+        }
+
+        if (!mmio.IsRead && _machine.Space.Find(mmio.Address) is not null)
+        {
+            // A write to read-only memory: the hypervisor reports it as memory-mapped output. It is dropped, and the
+            // guest goes on behind it when the caller enters again.
+            PagingExit paging = new(new GuestPhysicalAddress(address), MemoryProtection.Write);
+            backend.Fulfill();
+            _exit.SetPaging(ExitCode.Paging, paging, _exit.Rip);
+            return Next.Return;
+        }
+
+        _unclaimedMmio++;
+        if (_machine.Options.UnclaimedAccess == UnclaimedAccess.Exit)
+        {
+            return Next.Return;
+        }
+
+        if (_unclaimedMmio == 1)
+        {
+            EngineLog.FirstUnclaimed(_machine.Log, _machine.Name, "address", address);
+        }
+
+        backend.Fulfill(ulong.MaxValue);
+        return Next.Continue;
+    }
+
+    private Next HandleMsr(IBackendVcpu backend)
+    {
+        MsrExit msr = _exit.Msr;
+        bool isWrite = _exit.Code == ExitCode.Wrmsr;
+        MsrOutcome outcome = MsrOutcome.Unhandled;
+        ulong value = 0;
+        if (_machine.MsrTable.TryFind(msr.Index.Value, out RangeTable<IMsrHandler>.Entry entry))
+        {
+            outcome = isWrite
+                ? entry.Value.Write(this, msr.Index, msr.Value)
+                : entry.Value.Read(this, msr.Index, out value);
+        }
+
+        if (outcome == MsrOutcome.Unhandled)
+        {
+            _unclaimedMsrs++;
+            switch (_machine.Options.UnclaimedMsr)
+            {
+                case UnclaimedMsr.Exit:
+                    return Next.Return;
+                case UnclaimedMsr.GeneralProtection:
+                    outcome = MsrOutcome.GeneralProtection;
+                    break;
+                default:
+                    outcome = MsrOutcome.Handled;
+                    value = 0;
+                    break;
+            }
+
+            if (_unclaimedMsrs == 1)
+            {
+                EngineLog.FirstUnclaimed(_machine.Log, _machine.Name, "MSR", msr.Index.Value);
+            }
+        }
+
+        backend.Fulfill(value, outcome);
+        return Next.Continue;
+    }
+
+    private static uint ReadElement(ReadOnlySpan<byte> element) => element.Length switch
+    {
+        1 => element[0],
+        2 => System.Buffers.Binary.BinaryPrimitives.ReadUInt16LittleEndian(element),
+        _ => System.Buffers.Binary.BinaryPrimitives.ReadUInt32LittleEndian(element),
+    };
+
+    private static void WriteElement(Span<byte> element, uint value)
+    {
+        for (int i = 0; i < element.Length; i++)
+        {
+            element[i] = (byte)(value >> (i * 8));
+        }
+    }
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Events;
+using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Registers;
+using Vmm.Abstractions.Vcpu;
+
+namespace Vmm.Engine;
+
+/// <content>Events on their way into the guest.</content>
+public sealed partial class VirtualCpu
+{
+    private const VcpuRunState KnownRunState =
+        VcpuRunState.Init | VcpuRunState.Run | VcpuRunState.PendingInit | VcpuRunState.PendingSipi;
+
+    private EventInformation _exitEvent;
+    private EventInformation _exceptionEvent;
+    private bool _nmiPending;
+    private bool _externalInterruptPending;
+    private VcpuRunState _runState;
+    private byte _sipiVector;
+
+    /// <inheritdoc/>
+    public bool IsNmiPending => Volatile.Read(ref _nmiPending);
+
+    /// <inheritdoc/>
+    public bool IsExternalInterruptPending => Volatile.Read(ref _externalInterruptPending);
+
+    /// <inheritdoc/>
+    public bool IsRunStatePending
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return (_runState & (VcpuRunState.Run | VcpuRunState.PendingInit)) != VcpuRunState.Run;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Inject(in GuestException exception)
+    {
+        const string Operation = "vm_inject_exception";
+        if ((int)exception.Vector >= 32 || exception.Vector is ExceptionVector.Nmi or ExceptionVector.DoubleFault)
+        {
+            EngineThrow.Invalid(Operation, $"vector {(int)exception.Vector} is not an exception that can be injected");
+        }
+
+        TakeOwnership();
+        try
+        {
+            if (_exceptionEvent.IsValid)
+            {
+                EngineThrow.Busy(Operation, $"an exception is queued already: {_exceptionEvent}");
+            }
+
+            IBackendVcpu backend = Backend;
+            bool isProtected = (backend.GetRegister(RegisterName.Cr0) & 1) != 0;
+            if (exception.LinearAddress is { } address)
+            {
+                backend.SetRegister(RegisterName.Cr2, address.Value);
+            }
+
+            backend.SetRegister(RegisterName.InterruptShadow, 0);
+            _exceptionEvent = EventInformation.Create(
+                EventType.HardwareException, (byte)exception.Vector, isProtected ? exception.ErrorCode : null);
+            _exceptions++;
+            Interlocked.Exchange(ref _attention, 1);
+        }
+        finally
+        {
+            GiveOwnershipBack();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void SetExitEvent(EventInformation information)
+    {
+        const string Operation = "vm_exit_intinfo";
+        if (information.IsValid)
+        {
+            if (information.Type == EventType.Nmi && information.Vector != (byte)ExceptionVector.Nmi)
+            {
+                EngineThrow.Invalid(Operation, $"an NMI has vector 2, not {information.Vector}");
+            }
+
+            if (information.Type == EventType.HardwareException && information.Vector >= 32)
+            {
+                EngineThrow.Invalid(Operation, $"an exception's vector is below 32, not {information.Vector}");
+            }
+
+            if (information.HasReservedBits)
+            {
+                EngineThrow.Invalid(Operation, $"reserved bits are set in 0x{information.Value:x}");
+            }
+        }
+
+        TakeOwnership();
+        _exitEvent = information.IsValid ? information : EventInformation.None;
+        Interlocked.Exchange(ref _attention, 1);
+        GiveOwnershipBack();
+    }
+
+    /// <inheritdoc/>
+    public bool TryTakeEntryEvent(out EventInformation information)
+    {
+        EventInformation first = _exitEvent;
+        EventInformation second = _exceptionEvent;
+        _exitEvent = EventInformation.None;
+        _exceptionEvent = EventInformation.None;
+        switch (EventCombination.Combine(first, second, out information, out EventInformation left))
+        {
+            case EventCombinationResult.TripleFault:
+                _machine.TrySuspend(SuspendReason.TripleFault);
+                return false;
+            case EventCombinationResult.Event:
+                _exitEvent = left;
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    /// <inheritdoc/>
+    public (EventInformation ExitEvent, EventInformation Exception) GetPendingEvents() => (_exitEvent, _exceptionEvent);
+
+    /// <inheritdoc/>
+    public void InjectNmi()
+    {
+        Volatile.Write(ref _nmiPending, true);
+        Notify();
+    }
+
+    /// <inheritdoc/>
+    public void ClearNmi()
+    {
+        if (!Interlocked.Exchange(ref _nmiPending, false))
+        {
+            throw new InvalidOperationException($"no NMI is pending on vCPU {Id}");
+        }
+
+        _nmis++;
+    }
+
+    /// <inheritdoc/>
+    public void InjectExternalInterrupt()
+    {
+        Volatile.Write(ref _externalInterruptPending, true);
+        Notify();
+    }
+
+    /// <inheritdoc/>
+    public void ClearExternalInterrupt()
+    {
+        if (!Interlocked.Exchange(ref _externalInterruptPending, false))
+        {
+            throw new InvalidOperationException($"no external interrupt is pending on vCPU {Id}");
+        }
+
+        _externalInterrupts++;
+    }
+
+    /// <inheritdoc/>
+    public void InjectInit()
+    {
+        lock (_gate)
+        {
+            _runState = (_runState | VcpuRunState.PendingInit) & ~VcpuRunState.PendingSipi;
+        }
+
+        Notify();
+    }
+
+    /// <inheritdoc/>
+    public void InjectSipi(byte vector)
+    {
+        bool waits;
+        lock (_gate)
+        {
+            _runState |= VcpuRunState.PendingSipi;
+            _sipiVector = vector;
+            waits = (_runState & (VcpuRunState.Init | VcpuRunState.Run)) == VcpuRunState.Init;
+        }
+
+        if (waits)
+        {
+            Notify();
+        }
+    }
+
+    /// <inheritdoc/>
+    public VcpuRunState GetRunState(out byte sipiVector)
+    {
+        lock (_gate)
+        {
+            sipiVector = _sipiVector;
+            return _runState;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void SetRunState(VcpuRunState state, byte sipiVector = 0)
+    {
+        if ((state & ~KnownRunState) != 0)
+        {
+            EngineThrow.Invalid("vm_set_run_state", $"0x{(int)state:x} has unknown bits");
+        }
+
+        lock (_gate)
+        {
+            _runState = state;
+            _sipiVector = sipiVector;
+        }
+
+        Notify();
+    }
+
+    /// <summary>Hands the backend what is due, in the header's order: the combined event, NMI, external interrupt.</summary>
+    private void InjectEvents(IBackendVcpu backend)
+    {
+        bool injected = false;
+        if ((_exitEvent.IsValid || _exceptionEvent.IsValid)
+            && !backend.Events.Injected.IsValid
+            && TryTakeEntryEvent(out EventInformation information))
+        {
+            backend.Events = backend.Events with { Injected = information, Pending = default };
+            injected = true;
+            if (_exitEvent.IsValid)
+            {
+                Interlocked.Exchange(ref _attention, 1);
+            }
+        }
+
+        if (IsNmiPending)
+        {
+            ClearNmi();
+            backend.InjectNmi();
+        }
+
+        if (IsExternalInterruptPending
+            && _machine.InterruptControllerMode == InterruptControllerMode.Userspace
+            && _machine.ExternalInterruptSource is { } source)
+        {
+            if (!injected && backend.IsReadyForInterrupt)
+            {
+                ClearExternalInterrupt();
+                backend.InjectInterrupt(source.Acknowledge());
+                backend.InterruptWindowRequested = false;
+            }
+            else
+            {
+                backend.InterruptWindowRequested = true;
+            }
+        }
+    }
+}

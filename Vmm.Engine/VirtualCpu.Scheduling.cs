@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Diagnostics;
+using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Vcpu;
+
+namespace Vmm.Engine;
+
+/// <content>Ownership, notification and the accounting of time.</content>
+public sealed partial class VirtualCpu
+{
+    private readonly long[] _timeTotals = new long[(int)VcpuTimeState.Scheduled + 1];
+    private VcpuState _state;
+    private int _owner;
+    private int _depth;
+    private long _nextTicket;
+    private long _servedTicket;
+    private bool _retired;
+    private bool _requestIdle;
+    private bool _yieldRequested;
+    private int _runBlocks;
+    private int _attention;
+    private bool _inRun;
+    private int _hostCpu = -1;
+    private VcpuTimeState _timeState;
+    private long _timeStamp;
+
+    /// <inheritdoc/>
+    public bool IsRunning => GetState(out _) == VcpuState.Running;
+
+    /// <inheritdoc/>
+    public bool ShouldYield => Volatile.Read(ref _yieldRequested);
+
+    /// <inheritdoc/>
+    public VcpuTimes Times => new(
+        Id,
+        Total(VcpuTimeState.Init),
+        Total(VcpuTimeState.Run),
+        Total(VcpuTimeState.Idle),
+        Total(VcpuTimeState.EmulationEngine),
+        Total(VcpuTimeState.EmulationUser),
+        Total(VcpuTimeState.Scheduled));
+
+    /// <summary>Whether a thread is inside <see cref="Run"/> with this vCPU.</summary>
+    internal bool IsInRun => Volatile.Read(ref _inRun);
+
+    /// <inheritdoc/>
+    public VcpuState GetState(out int hostCpu)
+    {
+        lock (_gate)
+        {
+            hostCpu = _state == VcpuState.Running ? _hostCpu : -1;
+            return _state;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void SetState(VcpuState state, bool fromIdle)
+    {
+        const string Operation = "vcpu_set_state";
+        if (fromIdle)
+        {
+            if (state != VcpuState.Frozen)
+            {
+                EngineThrow.Busy(Operation, $"an idle vCPU becomes frozen, not {state}");
+            }
+
+            TakeOwnership();
+            return;
+        }
+
+        lock (_gate)
+        {
+            bool allowed = (_state, state) is (VcpuState.Frozen, VcpuState.Idle)
+                or (VcpuState.Frozen, VcpuState.Running)
+                or (VcpuState.Running, VcpuState.Frozen)
+                or (VcpuState.Frozen, VcpuState.Sleeping)
+                or (VcpuState.Sleeping, VcpuState.Frozen);
+            if (!allowed || _owner != Environment.CurrentManagedThreadId)
+            {
+                EngineThrow.Busy(Operation, $"vCPU {Id} does not go from {_state} to {state} on this thread");
+            }
+
+            if (state != VcpuState.Idle)
+            {
+                _state = state;
+                return;
+            }
+        }
+
+        GiveOwnershipBack();
+    }
+
+    /// <inheritdoc/>
+    public IDisposable Acquire()
+    {
+        TakeOwnership();
+        return new Ownership(this);
+    }
+
+    /// <inheritdoc/>
+    public IDisposable BlockRun()
+    {
+        Interlocked.Increment(ref _runBlocks);
+        Notify();
+        return new Registration(() => Interlocked.Decrement(ref _runBlocks));
+    }
+
+    /// <inheritdoc/>
+    public void RequestYield()
+    {
+        Volatile.Write(ref _yieldRequested, true);
+        Notify();
+    }
+
+    /// <inheritdoc/>
+    public void Notify()
+    {
+        Interlocked.Exchange(ref _attention, 1);
+        Wake();
+        if (Volatile.Read(ref _inRun))
+        {
+            Volatile.Read(ref _backend)?.Kick();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Notify(VcpuNotification notification)
+    {
+        if (notification != VcpuNotification.None)
+        {
+            Notify();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void SuspendForDebug() => _machine.SuspendForDebug(this);
+
+    /// <inheritdoc/>
+    public void ResumeFromDebug() => _machine.ResumeFromDebug(this);
+
+    /// <inheritdoc/>
+    public ulong GetTscOffset(bool physicalAdjust)
+    {
+        TakeOwnership();
+        try
+        {
+            if (!Backend.TryGetTscOffset(out ulong offset))
+            {
+                EngineThrow.Refuse("vcpu_tsc_offset", VmmError.ENOENT, "the hypervisor does not tell the TSC offset");
+            }
+
+            return offset;
+        }
+        finally
+        {
+            GiveOwnershipBack();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void ChangeTimeState(VcpuTimeState state)
+    {
+        if (state == _timeState || state is < VcpuTimeState.Init or > VcpuTimeState.Scheduled)
+        {
+            throw new ArgumentOutOfRangeException(nameof(state), state, "the new state is a known one other than the present one");
+        }
+
+        EnterTimeState(state);
+    }
+
+    /// <summary>Wakes the vCPU's thread if it sleeps on the guest's behalf.</summary>
+    internal void Wake()
+    {
+        lock (_gate)
+        {
+            if (_state == VcpuState.Sleeping)
+            {
+                Monitor.PulseAll(_gate);
+            }
+        }
+    }
+
+    /// <summary>Takes ownership in order of arrival; nested on the thread that has it.</summary>
+    internal void TakeOwnership()
+    {
+        int thread = Environment.CurrentManagedThreadId;
+        lock (_gate)
+        {
+            if (_owner == thread)
+            {
+                _depth++;
+                return;
+            }
+
+            ObjectDisposedException.ThrowIf(_retired || _machine.IsDisposed, _machine);
+            long ticket = _nextTicket++;
+            while (_state != VcpuState.Idle || _servedTicket != ticket)
+            {
+                if (_state != VcpuState.Idle)
+                {
+                    AskForIdle();
+                }
+
+                Monitor.Wait(_gate);
+                ObjectDisposedException.ThrowIf(_retired || _machine.IsDisposed, _machine);
+            }
+
+            _servedTicket++;
+            _owner = thread;
+            _depth = 1;
+            _state = VcpuState.Frozen;
+        }
+    }
+
+    /// <summary>Gives one level of ownership back.</summary>
+    internal void GiveOwnershipBack()
+    {
+        lock (_gate)
+        {
+            if (_owner != Environment.CurrentManagedThreadId)
+            {
+                throw new InvalidOperationException($"this thread does not own vCPU {Id}");
+            }
+
+            if (--_depth == 0)
+            {
+                _owner = 0;
+                _state = VcpuState.Idle;
+                Monitor.PulseAll(_gate);
+            }
+        }
+    }
+
+    /// <summary>Throws when the calling thread is running this vCPU.</summary>
+    internal void RefuseFromOwnRun()
+    {
+        lock (_gate)
+        {
+            if (_inRun && _owner == Environment.CurrentManagedThreadId)
+            {
+                throw new InvalidOperationException("a handler cannot destroy the VM that it is called from");
+            }
+        }
+    }
+
+    /// <summary>Waits until nobody else has the vCPU, refuses every later owner, and frees the backend's vCPU.</summary>
+    internal void Retire()
+    {
+        lock (_gate)
+        {
+            Monitor.PulseAll(_gate);
+            while (_state != VcpuState.Idle && _owner != Environment.CurrentManagedThreadId)
+            {
+                AskForIdle();
+                Monitor.Wait(_gate);
+            }
+
+            _retired = true;
+        }
+
+        ReleaseBackend();
+    }
+
+    /// <summary>Makes the run loop look whether the hypervisor holds a vCPU that is halted for good.</summary>
+    internal void AskWhetherHalted()
+    {
+        if (Volatile.Read(ref _inRun) && Volatile.Read(ref _exits) == Interlocked.Exchange(ref _exitsSeenByWatch, _exits))
+        {
+            Volatile.Write(ref _haltCheckRequested, true);
+            Notify();
+        }
+    }
+
+    /// <summary>Asks the owner to give the vCPU back; under the gate.</summary>
+    private void AskForIdle()
+    {
+        Volatile.Write(ref _requestIdle, true);
+        Interlocked.Exchange(ref _attention, 1);
+        Monitor.PulseAll(_gate);
+        if (_inRun)
+        {
+            _backend?.Kick();
+        }
+    }
+
+    private void EnterTimeState(VcpuTimeState state)
+    {
+        long now = Stopwatch.GetTimestamp();
+        _timeTotals[(int)_timeState] += now - _timeStamp;
+        _timeStamp = now;
+        _timeState = state;
+    }
+
+    private TimeSpan Total(VcpuTimeState state) =>
+        Stopwatch.GetElapsedTime(0, Volatile.Read(ref _timeTotals[(int)state]));
+
+    private sealed class Ownership(VirtualCpu cpu) : IDisposable
+    {
+        private bool _disposed;
+
+        public void Dispose()
+        {
+            if (!_disposed)
+            {
+                _disposed = true;
+                cpu.GiveOwnershipBack();
+            }
+        }
+    }
+}

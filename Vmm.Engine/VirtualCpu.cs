@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Cpuid;
+using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Vcpu;
+using Vmm.Engine.Cpuid;
+
+namespace Vmm.Engine;
+
+/// <summary>One processor of a VM over any hypervisor backend.</summary>
+/// <remarks>
+/// The gate guards who owns the vCPU, its run state and the condition that its thread sleeps on. The thread that owns the
+/// vCPU is the only one to touch the backend's vCPU, but for its kick. <c>_attention</c> tells the run loop that there is
+/// something to look at before the next entry: whoever changes something sets the change first and the flag after it.
+/// </remarks>
+public sealed partial class VirtualCpu : IVirtualCpu
+{
+    private readonly VirtualMachine _machine;
+    private readonly object _gate = new();
+    private IBackendVcpu? _backend;
+    private CpuidConfiguration _cpuid = CpuidConfiguration.Legacy;
+    private VmExit _exit;
+
+    internal VirtualCpu(VirtualMachine machine, VcpuId id)
+    {
+        _machine = machine;
+        Id = id;
+        _timeStamp = System.Diagnostics.Stopwatch.GetTimestamp();
+    }
+
+    /// <inheritdoc/>
+    public VcpuId Id { get; }
+
+    /// <inheritdoc/>
+    public IVirtualMachine Machine => _machine;
+
+    /// <inheritdoc/>
+    public VcpuCounters Counters => new(
+        _exits, _portExits, _mmioExits, _msrExits, _haltExits, _hypercallExits, _otherExits, _kicks, _unclaimedPorts,
+        _unclaimedMmio, _unclaimedMsrs, _requestIdleExits, _exceptions, _nmis, _externalInterrupts);
+
+    /// <inheritdoc/>
+    public CpuidConfiguration Cpuid
+    {
+        get => _cpuid;
+        set
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            TakeOwnership();
+            try
+            {
+                if (_backend is not null)
+                {
+                    PushCpuid(_backend, value);
+                }
+
+                _cpuid = value;
+            }
+            finally
+            {
+                GiveOwnershipBack();
+            }
+        }
+    }
+
+    /// <summary>The hypervisor's vCPU, created when it is first needed; the caller owns the vCPU.</summary>
+    private IBackendVcpu Backend => _backend ?? CreateBackend();
+
+    /// <inheritdoc/>
+    public void Activate()
+    {
+        TakeOwnership();
+        try
+        {
+            _ = Backend;
+            _machine.Activate(this);
+        }
+        finally
+        {
+            GiveOwnershipBack();
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool GetCapability(VcpuCapability capability)
+    {
+        RequireCapability("vm_get_capability", capability);
+        TakeOwnership();
+        try
+        {
+            return Backend.GetCapability(capability);
+        }
+        finally
+        {
+            GiveOwnershipBack();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void SetCapability(VcpuCapability capability, bool enabled)
+    {
+        RequireCapability("vm_set_capability", capability);
+        TakeOwnership();
+        try
+        {
+            Backend.SetCapability(capability, enabled);
+        }
+        finally
+        {
+            GiveOwnershipBack();
+        }
+    }
+
+    /// <summary>Lets the hypervisor's vCPU go, before its VM is replaced; the caller owns the vCPU.</summary>
+    internal void ReleaseBackend()
+    {
+        IBackendVcpu? backend = _backend;
+        Volatile.Write(ref _backend, null);
+        backend?.Dispose();
+    }
+
+    /// <summary>Puts the engine's part of the vCPU back to what it is after creation; the caller owns the vCPU.</summary>
+    internal void ForgetState()
+    {
+        _exit = default;
+        _exitEvent = default;
+        _exceptionEvent = default;
+        Volatile.Write(ref _nmiPending, false);
+        Volatile.Write(ref _externalInterruptPending, false);
+        _isHalted = false;
+        _x2ApicState = Abstractions.Registers.X2ApicState.Disabled;
+        lock (_gate)
+        {
+            _runState = VcpuRunState.Halt;
+            _sipiVector = 0;
+        }
+    }
+
+    private static void RequireCapability(string operation, VcpuCapability capability)
+    {
+        if (!Enum.IsDefined(capability))
+        {
+            EngineThrow.Invalid(operation, $"{(int)capability} is not a capability");
+        }
+    }
+
+    private IBackendVcpu CreateBackend()
+    {
+        IBackendVcpu backend = _machine.BackendVm.CreateVcpu(Id);
+        try
+        {
+            PushCpuid(backend, _cpuid);
+        }
+        catch (VmmException)
+        {
+            backend.Dispose();
+            throw;
+        }
+
+        Volatile.Write(ref _backend, backend);
+        return backend;
+    }
+
+    private void PushCpuid(IBackendVcpu backend, CpuidConfiguration configuration)
+    {
+        if ((configuration.Flags & CpuidFlags.LegacyHandling) != 0)
+        {
+            backend.SetCpuid(VcpuCpuid.Adapt(_machine.SupportedCpuid, Id, _machine.Topology));
+        }
+        else
+        {
+            backend.SetCpuid(configuration.Entries.AsSpan());
+        }
+    }
+}

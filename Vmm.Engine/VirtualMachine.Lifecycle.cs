@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Vcpu;
+
+namespace Vmm.Engine;
+
+/// <content>Activation, suspension, pause, debug stops and the detection of halted machines.</content>
+public sealed partial class VirtualMachine
+{
+    /// <summary>How long a vCPU must not have exited before somebody looks whether it is halted for good.</summary>
+    private static readonly TimeSpan HaltWatchPeriod = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _setsLock = new();
+    private VcpuSet _active;
+    private VcpuSet _debug;
+    private VcpuSet _suspended;
+    private VcpuSet _halted;
+    private int _suspendReason;
+    private bool _isPaused;
+
+    /// <inheritdoc/>
+    public VcpuSet ActiveVcpus => ReadSet(ref _active);
+
+    /// <inheritdoc/>
+    public VcpuSet DebugVcpus => ReadSet(ref _debug);
+
+    /// <inheritdoc/>
+    public VcpuSet SuspendedVcpus => ReadSet(ref _suspended);
+
+    /// <inheritdoc/>
+    public SuspendReason SuspendReason => (SuspendReason)Volatile.Read(ref _suspendReason);
+
+    /// <inheritdoc/>
+    public bool IsPaused => Volatile.Read(ref _isPaused);
+
+    /// <inheritdoc/>
+    public void Suspend(SuspendReason reason)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        if (reason is <= SuspendReason.None or > SuspendReason.TripleFault)
+        {
+            EngineThrow.Invalid("vm_suspend", $"{(int)reason} is not a reason to suspend");
+        }
+
+        if (!TrySuspend(reason))
+        {
+            EngineThrow.Refuse("vm_suspend", VmmError.EALREADY, $"the VM is suspended already: {SuspendReason}");
+        }
+    }
+
+    /// <inheritdoc/>
+    public void SuspendVcpusForDebug()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        lock (_setsLock)
+        {
+            _debug = _active;
+        }
+
+        NotifyActive();
+    }
+
+    /// <inheritdoc/>
+    public void ResumeVcpusFromDebug()
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        lock (_setsLock)
+        {
+            _debug = VcpuSet.Empty;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Pause(IVcpuFreeze freeze) => SetPaused("vm_pause_instance", freeze, paused: true);
+
+    /// <inheritdoc/>
+    public void Resume(IVcpuFreeze freeze) => SetPaused("vm_resume_instance", freeze, paused: false);
+
+    /// <summary>Makes a vCPU active; the caller owns it.</summary>
+    internal void Activate(VirtualCpu cpu)
+    {
+        lock (_setsLock)
+        {
+            if (_active.Contains(cpu.Id))
+            {
+                EngineThrow.Busy("vm_activate_cpu", $"vCPU {cpu.Id} is active already");
+            }
+
+            if (SuspendReason != SuspendReason.None)
+            {
+                EngineThrow.Busy("vm_activate_cpu", $"the VM is suspended: {SuspendReason}");
+            }
+
+            _active = _active.With(cpu.Id);
+        }
+    }
+
+    /// <summary>Whether a vCPU is active.</summary>
+    internal bool IsActive(VcpuId id) => ReadSet(ref _active).Contains(id);
+
+    /// <summary>Stops one vCPU for a debugger.</summary>
+    internal void SuspendForDebug(VirtualCpu cpu)
+    {
+        lock (_setsLock)
+        {
+            if (!_active.Contains(cpu.Id))
+            {
+                EngineThrow.Invalid("vm_suspend_cpu", $"vCPU {cpu.Id} is not active");
+            }
+
+            _debug = _debug.With(cpu.Id);
+        }
+
+        cpu.Notify();
+    }
+
+    /// <summary>Lets one vCPU that is stopped for a debugger go on.</summary>
+    internal void ResumeFromDebug(VirtualCpu cpu)
+    {
+        lock (_setsLock)
+        {
+            if (!_debug.Contains(cpu.Id))
+            {
+                EngineThrow.Invalid("vm_resume_cpu", $"vCPU {cpu.Id} is not stopped");
+            }
+
+            _debug = _debug.Without(cpu.Id);
+        }
+    }
+
+    /// <summary>Suspends the VM unless it is suspended.</summary>
+    /// <returns>Whether this call did it.</returns>
+    internal bool TrySuspend(SuspendReason reason)
+    {
+        if (Interlocked.CompareExchange(ref _suspendReason, (int)reason, (int)SuspendReason.None)
+            != (int)SuspendReason.None)
+        {
+            return false;
+        }
+
+        EngineLog.Suspended(_log, Name, reason);
+        foreach (VcpuId id in ActiveVcpus)
+        {
+            VirtualCpu cpu = _vcpus[id.Value];
+            if (!cpu.IsInRun)
+            {
+                MarkSuspended(id);
+            }
+
+            cpu.Notify();
+        }
+
+        return true;
+    }
+
+    /// <summary>Notes that a vCPU knows of the suspension.</summary>
+    /// <returns>Whether every active vCPU does.</returns>
+    internal bool MarkSuspended(VcpuId id)
+    {
+        bool complete;
+        lock (_setsLock)
+        {
+            _suspended = _suspended.With(id);
+            complete = _active.IsSubsetOf(_suspended);
+        }
+
+        if (complete)
+        {
+            foreach (VcpuId other in ActiveVcpus)
+            {
+                _vcpus[other.Value].Wake();
+            }
+        }
+
+        return complete;
+    }
+
+    /// <summary>Whether every active vCPU knows of the suspension.</summary>
+    internal bool IsSuspensionComplete()
+    {
+        lock (_setsLock)
+        {
+            return _active.IsSubsetOf(_suspended);
+        }
+    }
+
+    /// <summary>Notes whether a vCPU is halted with interrupts disabled; the last one to halt suspends the VM.</summary>
+    internal void SetHalted(VcpuId id, bool halted)
+    {
+        bool all;
+        lock (_setsLock)
+        {
+            _halted = halted ? _halted.With(id) : _halted.Without(id);
+            all = halted && _active.IsSubsetOf(_halted);
+        }
+
+        if (all)
+        {
+            TrySuspend(SuspendReason.Halt);
+        }
+    }
+
+    private static void WatchForHalt(object? state)
+    {
+        if (((WeakReference<VirtualMachine>)state!).TryGetTarget(out VirtualMachine? machine) && !machine.IsDisposed)
+        {
+            foreach (VirtualCpu cpu in machine._vcpus)
+            {
+                cpu.AskWhetherHalted();
+            }
+        }
+    }
+
+    private void SetPaused(string operation, IVcpuFreeze freeze, bool paused)
+    {
+        RequireFreeze(freeze);
+        if (_isPaused == paused)
+        {
+            EngineThrow.Refuse(operation, VmmError.EALREADY, paused ? "the VM is paused" : "the VM is not paused");
+        }
+
+        Volatile.Write(ref _isPaused, paused);
+    }
+
+    private void NotifyActive()
+    {
+        foreach (VcpuId id in ActiveVcpus)
+        {
+            _vcpus[id.Value].Notify();
+        }
+    }
+
+    private void ClearSets()
+    {
+        lock (_setsLock)
+        {
+            _active = VcpuSet.Empty;
+            _debug = VcpuSet.Empty;
+            _suspended = VcpuSet.Empty;
+            _halted = VcpuSet.Empty;
+            Volatile.Write(ref _suspendReason, (int)SuspendReason.None);
+        }
+    }
+
+    private VcpuSet ReadSet(ref VcpuSet set)
+    {
+        lock (_setsLock)
+        {
+            return set;
+        }
+    }
+}

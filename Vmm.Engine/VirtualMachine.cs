@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Collections.Immutable;
+using Serilog;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Events;
+using Vmm.Abstractions.IoPorts;
+using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Memory;
+using Vmm.Abstractions.Msr;
+using Vmm.Abstractions.Time;
+using Vmm.Abstractions.Vcpu;
+using Vmm.Engine.IoPorts;
+using Vmm.Engine.Memory;
+using Vmm.Engine.Msr;
+
+namespace Vmm.Engine;
+
+/// <summary>One guest over any hypervisor backend.</summary>
+/// <remarks>
+/// Lock order: vCPU ownership, then the memory map's lock, then <c>_setsLock</c>, then a vCPU's gate. No lock is held while
+/// a handler runs or the guest executes.
+/// </remarks>
+public sealed partial class VirtualMachine : IVirtualMachine
+{
+    private readonly VirtualMachineOptions _options;
+    private readonly ILogger _log;
+    private readonly VirtualCpu[] _vcpus;
+    private readonly MemoryMap _memoryMap;
+    private readonly PortSpace _ports;
+    private readonly MmioSpace _mmio = new();
+    private readonly MsrSpace _msrs = new();
+    private readonly Timer? _haltWatch;
+    private CpuTopology _topology = CpuTopology.Single;
+    private long _bootTimestamp;
+    private int _disposed;
+
+    internal VirtualMachine(IHypervisorBackend backend, VirtualMachineOptions options, ILogger log)
+    {
+        _options = options;
+        _log = log.ForContext<VirtualMachine>();
+        HypervisorBackend = backend;
+        Space = new GuestAddressSpace();
+        _memoryMap = new MemoryMap(this, options, Space);
+        _ports = new PortSpace(options.MaxPortHandlers);
+        BackendVm = CreateBackendVm();
+        SupportedCpuid = backend.GetSupportedCpuid();
+        _vcpus = new VirtualCpu[options.MaxCpus];
+        for (int i = 0; i < _vcpus.Length; i++)
+        {
+            _vcpus[i] = new VirtualCpu(this, new VcpuId(i));
+        }
+
+        _bootTimestamp = HostClock.Now.Nanoseconds;
+        if (options.DetectHalt && options.InterruptControllerMode != InterruptControllerMode.Userspace)
+        {
+            WeakReference<VirtualMachine> self = new(this);
+            _haltWatch = new Timer(WatchForHalt, self, HaltWatchPeriod, HaltWatchPeriod);
+        }
+
+        EngineMetrics.Register(this);
+        EngineLog.Created(_log, Name, MaxCpus, InterruptControllerMode);
+    }
+
+    /// <inheritdoc/>
+    public string Name => _options.Name;
+
+    /// <inheritdoc/>
+    public int MaxCpus => _options.MaxCpus;
+
+    /// <inheritdoc/>
+    public InterruptControllerMode InterruptControllerMode => _options.InterruptControllerMode;
+
+    /// <inheritdoc/>
+    public CpuTopology Topology
+    {
+        get => _topology;
+        set
+        {
+            if (value.Total > MaxCpus)
+            {
+                EngineThrow.Invalid("vm_set_topology", $"{value.Total} threads are more than the VM's {MaxCpus} vCPUs");
+            }
+
+            _topology = value;
+        }
+    }
+
+    /// <inheritdoc/>
+    public IGuestMemory Memory => Space;
+
+    /// <inheritdoc/>
+    public IMemoryMap MemoryMap => _memoryMap;
+
+    /// <inheritdoc/>
+    public IPortSpace Ports => _ports;
+
+    /// <inheritdoc/>
+    public IMmioSpace Mmio => _mmio;
+
+    /// <inheritdoc/>
+    public IMsrSpace Msrs => _msrs;
+
+    /// <summary>
+    /// Who answers the acknowledge cycle of 8259-style external interrupts; none at first. To be set before vCPUs run.
+    /// </summary>
+    public IExternalInterruptSource? ExternalInterruptSource { get; set; }
+
+    /// <summary>The hypervisor's part of the VM, replaced by a reinitialization.</summary>
+    internal IBackendVm BackendVm { get; private set; }
+
+    /// <summary>The hypervisor.</summary>
+    internal IHypervisorBackend HypervisorBackend { get; }
+
+    /// <summary>Guest memory, as the engine's parts see it.</summary>
+    internal GuestAddressSpace Space { get; }
+
+    /// <summary>What CPUID the hypervisor can give.</summary>
+    internal ImmutableArray<Abstractions.Cpuid.CpuidEntry> SupportedCpuid { get; }
+
+    /// <summary>The vCPUs, by number.</summary>
+    internal ReadOnlySpan<VirtualCpu> VcpuSpan => _vcpus;
+
+    /// <summary>The vCPUs, by number.</summary>
+    internal IReadOnlyList<VirtualCpu> Vcpus => _vcpus;
+
+    /// <summary>The VM's options.</summary>
+    internal VirtualMachineOptions Options => _options;
+
+    /// <summary>The VM's log.</summary>
+    internal ILogger Log => _log;
+
+    /// <summary>The port handlers, as the run loop sees them.</summary>
+    internal PortSpace PortTable => _ports;
+
+    /// <summary>The handlers of memory-mapped input and output, as the run loop sees them.</summary>
+    internal RangeTable<IMmioHandler> MmioTable => _mmio.Handlers;
+
+    /// <summary>The MSR handlers, as the run loop sees them.</summary>
+    internal RangeTable<IMsrHandler> MsrTable => _msrs.Handlers;
+
+    /// <summary>Whether the VM is gone or going.</summary>
+    internal bool IsDisposed => Volatile.Read(ref _disposed) != 0;
+
+    /// <summary>A vCPU; the type shows what the engine has beyond the contract.</summary>
+    /// <param name="id">Its number.</param>
+    /// <returns>The vCPU.</returns>
+    /// <exception cref="VmmException">EINVAL: the number is not below <see cref="MaxCpus"/>.</exception>
+    public VirtualCpu GetVcpu(VcpuId id)
+    {
+        if (id.Value < 0 || id.Value >= _vcpus.Length)
+        {
+            EngineThrow.Invalid("vcpu", $"vCPU {id} is not 0 to {_vcpus.Length - 1}");
+        }
+
+        return _vcpus[id.Value];
+    }
+
+    IVirtualCpu IVirtualMachine.GetVcpu(VcpuId id) => GetVcpu(id);
+
+    /// <inheritdoc/>
+    public VcpuId ApicIdToVcpuId(int apicId) => new(apicId);
+
+    /// <summary>
+    /// The wire to an input of the hypervisor's interrupt controllers. Any thread; the wire stays valid across a
+    /// reinitialization.
+    /// </summary>
+    /// <param name="line">The global system interrupt, from 0.</param>
+    /// <returns>The wire.</returns>
+    /// <exception cref="VmmException">
+    /// ENOTSUP: the hypervisor does not have the controllers in this VM's mode.
+    /// </exception>
+    public IInterruptLine GetInterruptLine(int line)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(line);
+        if (InterruptControllerMode != InterruptControllerMode.Kernel || BackendVm is not IBackendInterrupts)
+        {
+            EngineThrow.Refuse(
+                "GetInterruptLine",
+                VmmError.ENOTSUP,
+                $"in {InterruptControllerMode} mode no interrupt controller of the hypervisor has line {line}");
+        }
+
+        return new BackendInterruptLine(this, line);
+    }
+
+    /// <inheritdoc/>
+    public IVcpuFreeze FreezeVcpus() => new VcpuFreeze(this);
+
+    /// <inheritdoc/>
+    public void Reinitialize(IVcpuFreeze freeze, ReinitializeFlags flags = ReinitializeFlags.None)
+    {
+        RequireFreeze(freeze);
+        const string Operation = "vm_reinit";
+        if (_ports.Hooks != 0)
+        {
+            EngineThrow.Busy(Operation, $"{_ports.Hooks} ports have hooks of external drivers");
+        }
+
+        if (SuspendedVcpus != ActiveVcpus)
+        {
+            if ((flags & ReinitializeFlags.ForceSuspend) == 0)
+            {
+                EngineThrow.Busy(Operation, "active vCPUs are not suspended, and suspension is not forced");
+            }
+
+            TrySuspend(SuspendReason.Reset);
+        }
+
+        foreach (VirtualCpu cpu in _vcpus)
+        {
+            cpu.ReleaseBackend();
+        }
+
+        _memoryMap.Withdraw();
+        BackendVm.Dispose();
+        BackendVm = CreateBackendVm();
+        _memoryMap.Restore();
+        foreach (VirtualCpu cpu in _vcpus)
+        {
+            cpu.ForgetState();
+        }
+
+        ClearSets();
+        _bootTimestamp = HostClock.Now.Nanoseconds;
+        EngineLog.Reinitialized(_log, Name);
+    }
+
+    /// <inheritdoc/>
+    public VmTime Normalize(HostTime hostTime) => new(unchecked(hostTime.Nanoseconds - _bootTimestamp));
+
+    /// <inheritdoc/>
+    public HostTime Denormalize(VmTime time) => new(unchecked(time.Nanoseconds + _bootTimestamp));
+
+    /// <summary>
+    /// Stops the vCPUs, waits until they have left the guest, and frees everything. Later calls do nothing.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">
+    /// The calling thread is running one of the VM's vCPUs: a handler cannot destroy the VM it is called from.
+    /// </exception>
+    public void Dispose()
+    {
+        foreach (VirtualCpu cpu in _vcpus)
+        {
+            cpu.RefuseFromOwnRun();
+        }
+
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
+        _haltWatch?.Dispose();
+        EngineMetrics.Unregister(this);
+        foreach (VirtualCpu cpu in _vcpus)
+        {
+            cpu.Retire();
+        }
+
+        _memoryMap.Clear();
+        BackendVm.Dispose();
+        EngineLog.Destroyed(_log, Name);
+    }
+
+    /// <summary>Throws unless a token shows that this VM's vCPUs are frozen by the calling thread.</summary>
+    internal void RequireFreeze(IVcpuFreeze freeze)
+    {
+        ArgumentNullException.ThrowIfNull(freeze);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        if (freeze is not VcpuFreeze { IsHeld: true } token || token.Machine != this)
+        {
+            throw new InvalidOperationException("the token does not freeze this VM's vCPUs, or is disposed");
+        }
+    }
+
+    private IBackendVm CreateBackendVm() => HypervisorBackend.CreateVm(new BackendVmOptions(
+        Name,
+        MaxCpus,
+        InterruptControllerMode,
+        (_options.Flags & CreateFlags.TrackDirty) != 0,
+        MsrExits: true,
+        HypercallExits: false));
+
+    private sealed class BackendInterruptLine(VirtualMachine machine, int line) : IInterruptLine
+    {
+        public void SetLevel(bool asserted)
+        {
+            if (!machine.IsDisposed)
+            {
+                ((IBackendInterrupts)machine.BackendVm).SetLine(line, asserted);
+            }
+        }
+    }
+
+    private sealed class VcpuFreeze : IVcpuFreeze
+    {
+        private readonly VirtualMachine _machine;
+
+        public VcpuFreeze(VirtualMachine machine)
+        {
+            ObjectDisposedException.ThrowIf(machine.IsDisposed, machine);
+            _machine = machine;
+            foreach (VirtualCpu cpu in machine._vcpus)
+            {
+                cpu.TakeOwnership();
+            }
+
+            IsHeld = true;
+        }
+
+        public bool IsHeld { get; private set; }
+
+        public IVirtualMachine Machine => _machine;
+
+        public void Dispose()
+        {
+            if (!IsHeld)
+            {
+                return;
+            }
+
+            IsHeld = false;
+            foreach (VirtualCpu cpu in _machine._vcpus)
+            {
+                cpu.GiveOwnershipBack();
+            }
+        }
+    }
+}

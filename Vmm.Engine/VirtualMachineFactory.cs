@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Serilog;
+using Serilog.Core;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Machine;
+
+namespace Vmm.Engine;
+
+/// <summary>Creates VMs over one backend.</summary>
+/// <param name="backend">The hypervisor; the caller keeps it and disposes it after the VMs.</param>
+/// <param name="logger">Receives the engine's messages; silent when null.</param>
+public sealed class VirtualMachineFactory(IHypervisorBackend backend, ILogger? logger = null) : IVirtualMachineFactory
+{
+    private const int MaxNameLength = 127;
+
+    /// <summary>
+    /// Creates a VM; the type shows what the engine has beyond the contract.
+    /// </summary>
+    /// <param name="options">Name, flags and limits.</param>
+    /// <returns>The VM, owned by the caller.</returns>
+    /// <exception cref="VmmException">As for <see cref="IVirtualMachineFactory.Create"/>.</exception>
+    public VirtualMachine Create(VirtualMachineOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        const string Operation = "vm_create";
+        if (string.IsNullOrEmpty(options.Name) || options.Name.Contains('/', StringComparison.Ordinal))
+        {
+            EngineThrow.Invalid(Operation, "a VM's name is not empty and has no slash");
+        }
+
+        if (options.Name.Length > MaxNameLength)
+        {
+            EngineThrow.Refuse(
+                Operation, VmmError.ENAMETOOLONG, $"a VM's name has at most {MaxNameLength} characters, not {options.Name.Length}");
+        }
+
+        if (options.MaxCpus < 1 || options.MaxMemorySegments < 0 || options.MaxMemoryMappings < 0
+            || options.MaxPortHandlers < 0)
+        {
+            EngineThrow.Invalid(Operation, "a VM has at least one vCPU and no negative limit");
+        }
+
+        if (options.MaxCpus > backend.Description.MaxCpus)
+        {
+            EngineThrow.Invalid(
+                Operation, $"{backend.Description.Name} has at most {backend.Description.MaxCpus} vCPUs a VM, not {options.MaxCpus}");
+        }
+
+        return new VirtualMachine(backend, options, logger ?? Logger.None);
+    }
+
+    IVirtualMachine IVirtualMachineFactory.Create(VirtualMachineOptions options) => Create(options);
+}
