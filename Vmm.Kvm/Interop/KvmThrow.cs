@@ -35,7 +35,7 @@ internal static class KvmThrow
         StringBuilder result = new("KVM_CAP");
         foreach (char letter in name)
         {
-            if (char.IsAsciiLetterUpper(letter) || (result.Length == "KVM_CAP".Length && char.IsAsciiDigit(letter)))
+            if (char.IsAsciiLetterUpper(letter))
             {
                 result.Append('_');
             }

@@ -19,14 +19,12 @@ internal static unsafe partial class LibC
 
     public const int EFD_CLOEXEC = 0x80000;
     public const int EFD_NONBLOCK = 0x800;
-    public const int EFD_SEMAPHORE = 1;
     public const uint MFD_CLOEXEC = 1;
     public const uint MFD_ALLOW_SEALING = 2;
     public const uint MFD_HUGETLB = 4;
     public const int MADV_DONTFORK = 10;
     public const int MADV_HUGEPAGE = 14;
     public const int MADV_DONTDUMP = 16;
-    public const int MADV_POPULATE_WRITE = 23;
     public const int F_GETFD = 1;
     public const int F_ADD_SEALS = 1033;
     public const int F_GET_SEALS = 1034;
@@ -35,7 +33,6 @@ internal static unsafe partial class LibC
     public const int F_SEAL_GROW = 4;
     public const int FD_CLOEXEC = 1;
     public const int SIG_BLOCK = 0;
-    public const int SIG_UNBLOCK = 1;
     public const int SIG_SETMASK = 2;
 
     /// <summary>The disposition that ignores a signal.</summary>
