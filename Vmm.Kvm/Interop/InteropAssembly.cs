@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Runtime.CompilerServices;
+
+[assembly: DisableRuntimeMarshalling]
