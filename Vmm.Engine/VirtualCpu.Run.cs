@@ -2,7 +2,6 @@
 
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Events;
-using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;

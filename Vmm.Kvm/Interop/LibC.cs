@@ -38,6 +38,9 @@ internal static unsafe partial class LibC
     /// <summary>The disposition that ignores a signal.</summary>
     public const nint SIG_IGN = 1;
 
+    /// <summary>The disposition that leaves a signal to the kernel.</summary>
+    public const nint SIG_DFL = 0;
+
     private const string Library = "libc";
 
     /// <summary>errno of the last call that returned -1; to be read on the very next line.</summary>

@@ -69,6 +69,28 @@ internal sealed unsafe class MemoryMapping : MappedRegion
         return new Span<byte>(Pointer + offset, length);
     }
 
+    /// <summary>Populates and locks a part of the memory, so that the host never pages it out.</summary>
+    /// <param name="offset">The first byte, a page multiple.</param>
+    /// <param name="length">The length in bytes, a page multiple.</param>
+    /// <exception cref="ArgumentOutOfRangeException">It is not inside.</exception>
+    /// <exception cref="VmmException">The host does not lock so much, with what to do about it.</exception>
+    public void Lock(ulong offset, ulong length)
+    {
+        CheckRange(offset, length);
+
+        // mlock populates by itself; it reports a missing permission before it has touched a page.
+        if (LibC.mlock(Pointer + offset, (nuint)length) != 0)
+        {
+            int errno = LibC.Errno;
+            throw KvmThrow.Host(
+                "mlock (wired guest memory)",
+                errno,
+                (VmmError)errno is VmmError.ENOMEM or VmmError.EPERM or VmmError.EAGAIN
+                    ? $"raise RLIMIT_MEMLOCK (ulimit -l) to at least {length / 1024} KiB more, or grant CAP_IPC_LOCK"
+                    : null);
+        }
+    }
+
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
@@ -133,16 +155,9 @@ internal sealed unsafe class MemoryMapping : MappedRegion
             Advise(LibC.MADV_DONTDUMP, "madvise (MADV_DONTDUMP)", null);
         }
 
-        // mlock populates by itself; it reports a missing permission before it has touched a page.
-        if (options.Wired && LibC.mlock(Pointer, (nuint)Length) != 0)
+        if (options.Wired)
         {
-            int errno = LibC.Errno;
-            throw KvmThrow.Host(
-                "mlock (wired guest memory)",
-                errno,
-                (VmmError)errno is VmmError.ENOMEM or VmmError.EPERM or VmmError.EAGAIN
-                    ? $"raise RLIMIT_MEMLOCK (ulimit -l) to at least {Length / 1024} KiB more, or grant CAP_IPC_LOCK"
-                    : null);
+            Lock(0, Length);
         }
     }
 

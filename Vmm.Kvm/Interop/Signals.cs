@@ -66,6 +66,21 @@ internal static unsafe class Signals
         }
     }
 
+    /// <summary>Whether nobody in this process handles a signal: its disposition is the default or to ignore it.</summary>
+    /// <param name="signal">The signal, 1 to 64.</param>
+    public static bool IsUnhandled(int signal)
+    {
+        SignalAction action = default;
+
+        // SAFETY: the local outlives the call, which fills it.
+        if (LibC.sigaction(signal, null, &action) != 0)
+        {
+            throw KvmThrow.Host("sigaction", LibC.Errno);
+        }
+
+        return action.Handler is LibC.SIG_DFL or LibC.SIG_IGN;
+    }
+
     /// <summary>Blocks a signal in the calling thread.</summary>
     /// <param name="signal">The signal, 1 to 64.</param>
     /// <returns>The mask before, in the kernel's 64-bit form.</returns>

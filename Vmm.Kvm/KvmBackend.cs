@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Collections.Immutable;
+using Serilog;
+using Serilog.Core;
+using Vmm.Abstractions.Addressing;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Cpuid;
+using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Memory;
+using Vmm.Abstractions.Msr;
+using Vmm.Kvm.Interop;
+
+namespace Vmm.Kvm;
+
+/// <summary>The Linux hypervisor behind <c>/dev/kvm</c> (Linux, Documentation/virt/kvm/api.rst).</summary>
+public sealed class KvmBackend : IHypervisorBackend
+{
+    private const int DefaultMaxCpus = 4;
+
+    private readonly KvmSystemFd _system;
+    private readonly KvmBackendOptions _options;
+
+    private KvmBackend(KvmSystemFd system, KvmBackendOptions options)
+    {
+        _system = system;
+        _options = options;
+        Log = (options.Logger ?? Logger.None).ForContext<KvmBackend>();
+        int maxCpus = system.CheckExtension(KvmCapability.MaxVcpus);
+        Description = new HypervisorDescription(
+            "kvm", KvmHost.Detect(), maxCpus > 0 ? maxCpus : DefaultMaxCpus, CpuidFixedAfterRun: true);
+        UseSyncedRegisters = options.UseSyncedRegisters
+            && ((KvmSyncFields)system.CheckExtension(KvmCapability.SyncRegs)).HasFlag(KvmSyncFields.Regs);
+        KvmLog.Opened(Log, options.DevicePath, Description.Virtualization, UseSyncedRegisters);
+    }
+
+    /// <inheritdoc/>
+    public HypervisorDescription Description { get; }
+
+    internal ILogger Log { get; }
+
+    internal int KickSignal => _options.KickSignal;
+
+    internal bool UseSyncedRegisters { get; }
+
+    internal KvmSystemFd System => _system;
+
+    /// <summary>Opens the device and checks that it can be used.</summary>
+    /// <param name="options">How; the defaults when null.</param>
+    /// <returns>The backend, owned by the caller.</returns>
+    /// <exception cref="VmmException">
+    /// ENOENT: the host has no <c>/dev/kvm</c>; EACCES: it is not permitted; ENOTSUP: its interface is not version 12 or it
+    /// lacks what the driver cannot do without; EBUSY: the kick signal has a handler; EINVAL: it is out of range.
+    /// </exception>
+    public static KvmBackend Open(KvmBackendOptions? options = null)
+    {
+        options ??= new KvmBackendOptions();
+        if (options.KickSignal is < 35 or > 64)
+        {
+            throw new VmmException("KickSignal", VmmError.EINVAL, $"the kick signal is 35 to 64, not {options.KickSignal}");
+        }
+
+        KvmSystemFd system = KvmSystemFd.Open(options.DevicePath);
+        try
+        {
+            int version = system.GetApiVersion();
+            if (version != KvmConstants.ApiVersion)
+            {
+                throw new VmmException(
+                    "KVM_GET_API_VERSION",
+                    VmmError.ENOTSUP,
+                    $"the host's KVM speaks version {version}, this driver {KvmConstants.ApiVersion}");
+            }
+
+            Require(system, KvmCapability.UserMemory);
+            Require(system, KvmCapability.ImmediateExit);
+            if (!Signals.IsUnhandled(options.KickSignal))
+            {
+                throw new VmmException(
+                    "sigaction",
+                    VmmError.EBUSY,
+                    $"signal {options.KickSignal} has a handler in this process; choose another with KickSignal");
+            }
+
+            Signals.Ignore(options.KickSignal);
+            return new KvmBackend(system, options);
+        }
+        catch (VmmException)
+        {
+            system.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public ImmutableArray<CpuidEntry> GetSupportedCpuid() =>
+        [.. _system.GetSupportedCpuid().Select(KvmConvert.ToEntry)];
+
+    /// <inheritdoc/>
+    public ImmutableArray<MsrIndex> GetSupportedMsrs() =>
+        [.. _system.GetMsrIndexList().Select(index => new MsrIndex(index))];
+
+    /// <inheritdoc/>
+    public GuestMemoryBlock AllocateMemory(ulong length, in GuestMemoryOptions options)
+    {
+        if (length == 0 || !PageSize.IsMultiple(length))
+        {
+            throw new VmmException(
+                "AllocateMemory", VmmError.EINVAL, $"the length is a positive multiple of 4096, not {length}");
+        }
+
+        return new KvmMemoryBlock(length, options);
+    }
+
+    /// <inheritdoc/>
+    public IBackendVm CreateVm(in BackendVmOptions options) => new KvmVm(this, options);
+
+    /// <summary>Lets the device go; VMs that still exist keep it open.</summary>
+    public void Dispose() => _system.Dispose();
+
+    private static void Require(KvmSystemFd system, KvmCapability capability)
+    {
+        if (system.CheckExtension(capability) == 0)
+        {
+            throw KvmThrow.Missing("open", capability);
+        }
+    }
+}

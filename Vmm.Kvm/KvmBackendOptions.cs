@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Serilog;
+
+namespace Vmm.Kvm;
+
+/// <summary>How <c>/dev/kvm</c> is opened and used.</summary>
+public sealed record KvmBackendOptions
+{
+    /// <summary>The device's path.</summary>
+    public string DevicePath { get; init; } = "/dev/kvm";
+
+    /// <summary>
+    /// The signal that makes a running vCPU return, 35 to 64. It is ignored process-wide and blocked in threads while they
+    /// run a vCPU. 34 is the .NET runtime's own.
+    /// </summary>
+    public int KickSignal { get; init; } = 40;
+
+    /// <summary>
+    /// Whether general registers travel through the run page where the host can do that. Off, they cost a request each
+    /// way; for comparison and for tests.
+    /// </summary>
+    public bool UseSyncedRegisters { get; init; } = true;
+
+    /// <summary>Receives the driver's messages; silent when null.</summary>
+    public ILogger? Logger { get; init; }
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Buffers.Binary;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Cpuid;
+using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Events;
+using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Msr;
+using Vmm.Abstractions.Vcpu;
+using Vmm.Kvm.Interop;
+
+namespace Vmm.Kvm;
+
+/// <content>FPU, MSRs, CPUID, events, capabilities.</content>
+internal sealed partial class KvmVcpu
+{
+    private const int XsaveHeaderEnd = 576;
+    private const int XcompBvOffset = 520;
+
+    private bool _eventsValid;
+    private bool _eventsDirty;
+    private BackendEvents _events;
+    private KvmGuestDebugFlags _guestDebug;
+
+    /// <inheritdoc/>
+    public BackendEvents Events
+    {
+        get
+        {
+            if (!_eventsValid)
+            {
+                // Registers first: setting them later would clear a pending exception.
+                if (!MustHoldWrites && _regsDirty)
+                {
+                    WriteRegs(throughPage: false);
+                }
+
+                _fd.GetVcpuEvents(out KvmVcpuEvents events);
+                _events = FromKvm(events);
+                _eventsValid = true;
+            }
+
+            return _events;
+        }
+
+        set
+        {
+            _events = value;
+            _eventsValid = true;
+            _eventsDirty = true;
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool IsReadyForInterrupt => _hasRun
+        ? _page.Run.ReadyForInterruptInjection != 0
+        : (Regs.Rflags & (1 << 9)) != 0 && !Events.InterruptShadow;
+
+    /// <inheritdoc/>
+    public bool InterruptWindowRequested
+    {
+        get => _page.Run.RequestInterruptWindow != 0;
+        set => _page.Run.RequestInterruptWindow = value ? (byte)1 : (byte)0;
+    }
+
+    /// <inheritdoc/>
+    public BackendActivity Activity
+    {
+        get => _vm.InterruptControllerMode == InterruptControllerMode.Userspace
+            ? BackendActivity.Runnable
+            : (BackendActivity)_fd.GetMpState();
+        set
+        {
+            if (_vm.InterruptControllerMode != InterruptControllerMode.Userspace)
+            {
+                _fd.SetMpState((KvmMpStateValue)value);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void InjectInterrupt(byte vector)
+    {
+        WriteBack();
+        _fd.Interrupt(vector);
+        _eventsValid = false;
+    }
+
+    /// <inheritdoc/>
+    public void InjectNmi()
+    {
+        WriteBack();
+        _fd.Nmi();
+        _eventsValid = false;
+    }
+
+    /// <inheritdoc/>
+    public int GetFpu(Span<byte> destination)
+    {
+        int length = _fd.XsaveLength;
+        if (destination.Length < length)
+        {
+            throw new VmmException("vm_get_fpu", VmmError.ENOSPC, $"the image has {length} bytes");
+        }
+
+        if (_vm.Has(KvmCapability.Xsave2))
+        {
+            _fd.GetXsave2(destination[..length]);
+        }
+        else
+        {
+            _fd.GetXsave(out KvmXsave state);
+            System.Runtime.InteropServices.MemoryMarshal.Write(destination, in state);
+        }
+
+        return length;
+    }
+
+    /// <inheritdoc/>
+    public void SetFpu(ReadOnlySpan<byte> source)
+    {
+        const string Operation = "vm_set_fpu";
+        if (source.Length < XsaveHeaderEnd)
+        {
+            throw new VmmException(Operation, VmmError.ENOSPC, $"an image has at least {XsaveHeaderEnd} bytes");
+        }
+
+        if (BinaryPrimitives.ReadUInt64LittleEndian(source[XcompBvOffset..]) != 0)
+        {
+            throw new VmmException(Operation, VmmError.EINVAL, "the image is compacted");
+        }
+
+        byte[] image = new byte[Math.Max(_fd.XsaveLength, source.Length)];
+        source.CopyTo(image);
+        _fd.SetXsave(image);
+    }
+
+    /// <inheritdoc/>
+    public bool TryGetMsr(MsrIndex index, out ulong value)
+    {
+        WriteBack();
+        return _fd.TryGetMsr(index.Value, out value);
+    }
+
+    /// <inheritdoc/>
+    public bool TrySetMsr(MsrIndex index, ulong value)
+    {
+        WriteBack();
+        bool done = _fd.TrySetMsr(index.Value, value);
+
+        // Some MSRs are views of special registers: EFER, the segment bases, the APIC base.
+        _sregsValid = false;
+        return done;
+    }
+
+    /// <inheritdoc/>
+    public bool TryGetTscOffset(out ulong offset)
+    {
+        offset = 0;
+        if (!_vm.Has(KvmCapability.VcpuAttributes)
+            || !_fd.HasDeviceAttr(KvmConstants.VcpuTscCtrl, KvmConstants.VcpuTscOffset))
+        {
+            return false;
+        }
+
+        offset = _fd.GetDeviceAttr(KvmConstants.VcpuTscCtrl, KvmConstants.VcpuTscOffset);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void SetCpuid(ReadOnlySpan<CpuidEntry> entries)
+    {
+        if (_hasRun)
+        {
+            throw new VmmException(
+                "KVM_SET_CPUID2", VmmError.EBUSY, $"vCPU {Id} has run: KVM takes no other CPUID afterwards");
+        }
+
+        KvmCpuidEntry2[] converted = new KvmCpuidEntry2[entries.Length];
+        for (int i = 0; i < entries.Length; i++)
+        {
+            converted[i] = KvmConvert.FromEntry(entries[i]);
+        }
+
+        _fd.SetCpuid2(converted);
+    }
+
+    /// <inheritdoc/>
+    public bool GetCapability(VcpuCapability capability) => capability switch
+    {
+        VcpuCapability.HaltExit => _vm.InterruptControllerMode == InterruptControllerMode.Userspace,
+        VcpuCapability.MonitorTrapExit => _guestDebug.HasFlag(KvmGuestDebugFlags.Singlestep),
+        VcpuCapability.BreakpointExit => _guestDebug.HasFlag(KvmGuestDebugFlags.UseSwBp),
+        _ => throw NoCapability("vmgetcap", capability),
+    };
+
+    /// <inheritdoc/>
+    public void SetCapability(VcpuCapability capability, bool enabled)
+    {
+        switch (capability)
+        {
+            case VcpuCapability.HaltExit when enabled == GetCapability(capability):
+                break;
+            case VcpuCapability.MonitorTrapExit:
+                SetGuestDebug(KvmGuestDebugFlags.Singlestep, enabled);
+                break;
+            case VcpuCapability.BreakpointExit:
+                SetGuestDebug(KvmGuestDebugFlags.UseSwBp, enabled);
+                break;
+            default:
+                throw NoCapability("vmsetcap", capability);
+        }
+    }
+
+    private static VmmException NoCapability(string operation, VcpuCapability capability) =>
+        new(operation, VmmError.ENOENT, capability switch
+        {
+            VcpuCapability.HaltExit =>
+                "on KVM HLT exits exactly when no interrupt controller is in the kernel; create the VM in the other mode",
+            VcpuCapability.PauseExit => "KVM never hands PAUSE to user space",
+            VcpuCapability.EnableInvpcid => "on KVM the INVPCID bit of CPUID decides",
+            _ => $"KVM does not offer {capability}",
+        });
+
+    private void SetGuestDebug(KvmGuestDebugFlags flag, bool enabled)
+    {
+        WriteBack();
+        KvmGuestDebugFlags wanted = enabled ? _guestDebug | flag : _guestDebug & ~flag;
+        KvmGuestDebugFlags control = wanted == KvmGuestDebugFlags.None ? wanted : wanted | KvmGuestDebugFlags.Enable;
+        _fd.SetGuestDebug(new KvmGuestDebug { Control = (uint)control });
+        _guestDebug = wanted;
+    }
+
+    private void WriteEvents()
+    {
+        _fd.GetVcpuEvents(out KvmVcpuEvents events);
+        ToKvm(_events, ref events);
+        _fd.SetVcpuEvents(events);
+        _eventsDirty = false;
+        _eventsValid = false;
+    }
+
+    private static BackendEvents FromKvm(in KvmVcpuEvents events)
+    {
+        EventInformation injected = events switch
+        {
+            { Exception.Injected: not 0 } => Exception(events),
+            { Nmi.Injected: not 0 } => EventInformation.Create(EventType.Nmi, (byte)ExceptionVector.Nmi),
+            { Interrupt.Injected: not 0 } => EventInformation.Create(
+                events.Interrupt.Soft != 0 ? EventType.SoftwareInterrupt : EventType.HardwareInterrupt,
+                events.Interrupt.Nr),
+            _ => EventInformation.None,
+        };
+        return new BackendEvents(
+            injected,
+            events.Exception.Pending != 0 ? Exception(events) : EventInformation.None,
+            events.Nmi.Pending != 0,
+            events.Nmi.Masked != 0,
+            events.Interrupt.Shadow != 0);
+    }
+
+    private static EventInformation Exception(in KvmVcpuEvents events) => EventInformation.Create(
+        EventType.HardwareException,
+        events.Exception.Nr,
+        events.Exception.HasErrorCode != 0 ? events.Exception.ErrorCode : null);
+
+    private static void ToKvm(in BackendEvents events, ref KvmVcpuEvents target)
+    {
+        bool hadPending = target.Exception.Pending != 0;
+        target.Exception = default;
+        target.Nmi.Injected = 0;
+        target.Interrupt.Injected = 0;
+        target.Interrupt.Soft = 0;
+        EventInformation information = events.Injected.IsValid ? events.Injected : events.Pending;
+        if (information.IsValid)
+        {
+            switch (information.Type)
+            {
+                case EventType.Nmi:
+                    target.Nmi.Injected = 1;
+                    break;
+                case EventType.HardwareInterrupt or EventType.SoftwareInterrupt:
+                    target.Interrupt.Injected = 1;
+                    target.Interrupt.Nr = information.Vector;
+                    target.Interrupt.Soft = information.Type == EventType.SoftwareInterrupt ? (byte)1 : (byte)0;
+                    break;
+                default:
+                    target.Exception.Nr = information.Vector;
+                    target.Exception.HasErrorCode = information.HasErrorCode ? (byte)1 : (byte)0;
+                    target.Exception.ErrorCode = information.ErrorCode;
+                    target.Exception.Injected = events.Injected.IsValid ? (byte)1 : (byte)0;
+                    target.Exception.Pending = events.Injected.IsValid ? (byte)0 : (byte)1;
+                    break;
+            }
+        }
+
+        target.Nmi.Pending = events.NmiPending ? (byte)1 : (byte)0;
+        target.Nmi.Masked = events.NmiBlocked ? (byte)1 : (byte)0;
+
+        // Either kind of shadow reads as set; a new one counts as STI's, which blocks maskable interrupts only.
+        KvmInterruptShadow shadow = (KvmInterruptShadow)target.Interrupt.Shadow;
+        target.Interrupt.Shadow = (byte)(!events.InterruptShadow ? KvmInterruptShadow.None
+            : shadow != KvmInterruptShadow.None ? shadow : KvmInterruptShadow.Sti);
+        KvmVcpuEventFlags flags = KvmVcpuEventFlags.NmiPending | KvmVcpuEventFlags.Shadow;
+
+        // The payload of an exception that was pending in KVM goes with it; one from here has none.
+        KvmVcpuEventFlags known = (KvmVcpuEventFlags)target.Flags;
+        if (known.HasFlag(KvmVcpuEventFlags.Payload))
+        {
+            flags |= KvmVcpuEventFlags.Payload;
+            if (!hadPending)
+            {
+                target.ExceptionHasPayload = 0;
+                target.ExceptionPayload = 0;
+            }
+        }
+
+        target.Flags = (uint)flags;
+    }
+}

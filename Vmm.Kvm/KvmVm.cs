@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Abstractions.Addressing;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Vcpu;
+using Vmm.Kvm.Interop;
+
+namespace Vmm.Kvm;
+
+/// <summary>KVM's part of a VM.</summary>
+internal sealed class KvmVm : IBackendVm, IBackendInterrupts
+{
+    /// <summary>
+    /// Three pages for VMX's own use in real mode, and one before them for its identity map: just below the area of the
+    /// BIOS at the top of 4 GiB, where no memory is mapped (api.rst, KVM_SET_TSS_ADDR).
+    /// </summary>
+    private const uint TssAddress = 0xfffbd000;
+
+    private const ulong IdentityMapAddress = 0xfffbc000;
+    private const int DefaultMaxSlots = 32;
+
+    private readonly Lock _lock = new();
+    private readonly KvmVmFd _vm;
+    private readonly List<Placement?> _placements = [];
+    private readonly int _maxSlots;
+    private readonly int _maxCpus;
+
+    public KvmVm(KvmBackend backend, in BackendVmOptions options)
+    {
+        Backend = backend;
+        Name = options.Name;
+        InterruptControllerMode = options.InterruptControllerMode;
+        _maxCpus = options.MaxCpus;
+        int slots = backend.System.CheckExtension(KvmCapability.NrMemslots);
+        _maxSlots = slots > 0 ? slots : DefaultMaxSlots;
+        _vm = backend.System.CreateVm();
+        try
+        {
+            Configure(options);
+        }
+        catch (VmmException)
+        {
+            _vm.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public InterruptControllerMode InterruptControllerMode { get; }
+
+    /// <summary>The backend.</summary>
+    public KvmBackend Backend { get; }
+
+    /// <summary>The VM's name.</summary>
+    public string Name { get; }
+
+    /// <inheritdoc/>
+    public IBackendVcpu CreateVcpu(VcpuId id)
+    {
+        if (id.Value < 0 || id.Value >= _maxCpus)
+        {
+            throw new VmmException("KVM_CREATE_VCPU", VmmError.EINVAL, $"vCPU {id} is not 0 to {_maxCpus - 1}");
+        }
+
+        return new KvmVcpu(this, _vm.CreateVcpu((uint)id.Value), id);
+    }
+
+    /// <inheritdoc/>
+    public IDisposable PlaceMemory(in MemoryPlacement placement)
+    {
+        const string Operation = "KVM_SET_USER_MEMORY_REGION";
+        if (placement.Block is not KvmMemoryBlock block)
+        {
+            throw new VmmException(Operation, VmmError.EINVAL, "the memory was not allocated by this backend");
+        }
+
+        lock (_lock)
+        {
+            int slot = _placements.IndexOf(null);
+            if (slot < 0)
+            {
+                slot = _placements.Count;
+                if (slot == _maxSlots)
+                {
+                    throw new VmmException(Operation, VmmError.ENOSPC, $"all {_maxSlots} memory slots of the VM are in use");
+                }
+
+                _placements.Add(null);
+            }
+
+            KvmMemoryRegionFlags flags =
+                (placement.ReadOnly ? KvmMemoryRegionFlags.Readonly : KvmMemoryRegionFlags.None)
+                | (placement.TrackDirty && !placement.ReadOnly
+                    ? KvmMemoryRegionFlags.LogDirtyPages
+                    : KvmMemoryRegionFlags.None);
+            _vm.SetUserMemoryRegion(
+                (uint)slot, flags, placement.Range.Start.Value, block.Mapping, placement.Offset, placement.Range.Length);
+            Placement added = new(this, slot, placement.Range, block, placement.Offset);
+            _placements[slot] = added;
+            return added;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void SetLine(int line, bool asserted) => _vm.IrqLine((uint)line, asserted);
+
+    /// <inheritdoc/>
+    public bool SignalMsi(ulong address, uint data) => _vm.SignalMsi(new KvmMsi
+    {
+        AddressLo = (uint)address,
+        AddressHi = (uint)(address >> 32),
+        Data = data,
+    });
+
+    /// <summary>Whether the VM has a capability.</summary>
+    public bool Has(KvmCapability capability) => _vm.CheckExtension(capability) > 0;
+
+    /// <summary>
+    /// The bytes of guest memory at an address, up to the end of its placement or page; empty where there is none.
+    /// </summary>
+    public Span<byte> MemoryAt(GuestPhysicalAddress address, int length)
+    {
+        lock (_lock)
+        {
+            foreach (Placement? placement in _placements)
+            {
+                if (placement is not null && placement.Range.Contains(address))
+                {
+                    ulong left = placement.Range.Last.Value - address.Value + 1;
+                    ulong offset = placement.Offset + (address.Value - placement.Range.Start.Value);
+                    return placement.Block.GetSpan(offset, (int)Math.Min((ulong)length, left));
+                }
+            }
+
+            return default;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _vm.Dispose();
+
+    private void Configure(in BackendVmOptions options)
+    {
+        // Only VMX uses these pages; elsewhere the requests are accepted and do nothing, or do not exist.
+        if (Has(KvmCapability.SetTssAddr))
+        {
+            _vm.SetTssAddr(TssAddress);
+        }
+
+        if (Has(KvmCapability.SetIdentityMapAddr))
+        {
+            _vm.SetIdentityMapAddr(IdentityMapAddress);
+        }
+
+        switch (InterruptControllerMode)
+        {
+            case InterruptControllerMode.Kernel:
+                _vm.CreateIrqchip();
+                _vm.CreatePit2(KvmPitConfigFlags.SpeakerDummy);
+                break;
+            case InterruptControllerMode.Split:
+                _vm.EnableSplitIrqchip(KvmConstants.IoapicNumPins);
+                break;
+            default:
+                break;
+        }
+
+        if (options.MsrExits && Has(KvmCapability.X86UserSpaceMsr))
+        {
+            _vm.EnableUserSpaceMsr(KvmMsrExitReason.Unknown | KvmMsrExitReason.Inval | KvmMsrExitReason.Filter);
+        }
+
+        if (Has(KvmCapability.ExitOnEmulationFailure))
+        {
+            _vm.EnableExitOnEmulationFailure(true);
+        }
+        else
+        {
+            KvmLog.CannotTellPosition(Backend.Log, Name);
+        }
+
+        if (Has(KvmCapability.ExceptionPayload))
+        {
+            _vm.EnableExceptionPayload(true);
+        }
+    }
+
+    private void Remove(int slot)
+    {
+        lock (_lock)
+        {
+            if (!_vm.IsClosed)
+            {
+                _vm.DeleteMemoryRegion((uint)slot);
+            }
+
+            _placements[slot] = null;
+        }
+    }
+
+    private sealed class Placement(KvmVm vm, int slot, GuestPhysicalRange range, KvmMemoryBlock block, ulong offset)
+        : IDisposable
+    {
+        private int _disposed;
+
+        public GuestPhysicalRange Range { get; } = range;
+
+        public KvmMemoryBlock Block { get; } = block;
+
+        public ulong Offset { get; } = offset;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _disposed, 1) == 0)
+            {
+                vm.Remove(slot);
+            }
+        }
+    }
+}
