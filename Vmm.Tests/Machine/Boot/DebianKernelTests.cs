@@ -21,8 +21,9 @@ public sealed class DebianKernelTests
         if (path is null)
         {
             Assert.Ignore(
-                "No Debian cloud kernel: set VMM_DEBIAN_KERNEL, or run 'apt install linux-image-cloud-amd64', or "
-                + "'apt-get download linux-image-6.1.0-*-cloud-amd64' and 'dpkg -x' the package into a directory.");
+                "No Debian cloud kernel. Run 'apt-get install linux-image-cloud-amd64', or set VMM_DEBIAN_KERNEL to the vmlinuz "
+                + "that 'dpkg -x' takes out of what this downloads: apt-get download "
+                + "$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends:/{print $2; exit}')");
         }
 
         _image = File.ReadAllBytes(path);

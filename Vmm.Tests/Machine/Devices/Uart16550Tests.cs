@@ -19,7 +19,6 @@ public sealed class Uart16550Tests
     private const int Scr = 7;
 
     private const byte Dlab = 0x80;
-    private const byte Loop = 0x10;
 
     private RecordingLine _line = new();
     private RecordingWire _wire = new();
@@ -318,94 +317,6 @@ public sealed class Uart16550Tests
         _line.Level.Should().BeTrue();
     }
 
-    [TestCase(UartModemInputs.ClearToSend, 0x11, 0x01)]
-    [TestCase(UartModemInputs.DataSetReady, 0x22, 0x02)]
-    [TestCase(UartModemInputs.RingIndicator, 0x40, 0x04)]
-    [TestCase(UartModemInputs.CarrierDetect, 0x88, 0x08)]
-    public void Modem_input_shows_its_level_and_its_change(UartModemInputs input, byte risen, byte fallen)
-    {
-        _uart.SetModemInputs(input);
-        _uart.Read(Msr).Should().Be(risen);
-        _uart.Read(Msr).Should().Be((byte)(risen & 0xf0));
-        _uart.SetModemInputs(UartModemInputs.None);
-        _uart.Read(Msr).Should().Be(fallen);
-    }
-
-    [Test]
-    public void Loopback_returns_characters_and_sends_none()
-    {
-        _uart.Write(Lcr, 3);
-        _uart.Write(Mcr, Loop);
-        _uart.Write(Thr, 0xa5);
-
-        _wire.Sent.Should().BeEmpty();
-        _uart.Read(Rbr).Should().Be(0xa5);
-    }
-
-    [TestCase(0, 0x1f)]
-    [TestCase(1, 0x3f)]
-    [TestCase(2, 0x7f)]
-    [TestCase(3, 0xff)]
-    public void Loopback_carries_as_many_bits_as_the_word_has(byte word, byte expected)
-    {
-        _uart.Write(Lcr, word);
-        _uart.Write(Mcr, Loop);
-        _uart.Write(Thr, 0xff);
-
-        _uart.Read(Rbr).Should().Be(expected);
-    }
-
-    [TestCase(0x01, 0x20)]
-    [TestCase(0x02, 0x10)]
-    [TestCase(0x04, 0x40)]
-    [TestCase(0x08, 0x80)]
-    public void Loopback_wires_modem_outputs_to_inputs(byte output, byte input)
-    {
-        _uart.SetModemInputs(UartModemInputs.ClearToSend | UartModemInputs.DataSetReady);
-
-        _uart.Write(Mcr, (byte)(Loop | output));
-
-        (_uart.Read(Msr) & 0xf0).Should().Be(input);
-    }
-
-    [Test]
-    public void Loopback_raises_modem_interrupts_from_the_control_register()
-    {
-        _uart.Write(Mcr, Loop);
-        _uart.Read(Msr);
-        _uart.Write(Ier, 8);
-
-        _uart.Write(Mcr, Loop | 2);
-
-        _uart.Read(Iir).Should().Be(0x00);
-        _uart.Read(Msr).Should().Be(0x11);
-    }
-
-    [Test]
-    public void Loopback_hides_the_lines_and_drops_the_outputs()
-    {
-        _uart.Write(Mcr, 0x0b);
-        _uart.Write(Mcr, Loop | 0x0b);
-        _uart.Receive(1);
-
-        _uart.Read(Lsr).Should().Be(0x60);
-        _uart.ReceiveRoom.Should().Be(0);
-        _wire.Outputs.Should().Equal((UartModemOutputs)0x0b, UartModemOutputs.None);
-    }
-
-    [Test]
-    public void Loopback_overruns_when_the_fifo_is_full()
-    {
-        _uart.Write(Fcr, 1);
-        _uart.Write(Mcr, Loop);
-        for (int count = 0; count < 17; count++)
-        {
-            _uart.Write(Thr, (byte)count);
-        }
-
-        _uart.Read(Lsr).Should().Be(0x63);
-    }
-
     [Test]
     public void Break_control_drives_the_line()
     {
@@ -435,75 +346,6 @@ public sealed class Uart16550Tests
         _uart.Divisor.Should().Be(12);
         _uart.Read(Msr).Should().Be(0x80);
         _uart.Read(Iir).Should().Be(0x01);
-    }
-
-    [Test]
-    public void Restored_chip_equals_the_saved_one_at_any_point([Range(0, 19)] int seed)
-    {
-        Random random = new(seed);
-        for (int step = 0; step < 500; step++)
-        {
-            Disturb(_uart, random);
-            RecordingLine line = new();
-            Uart16550 copy = new(line, new RecordingWire());
-
-            copy.Restore(_uart.Save());
-
-            copy.Save().Should().Be(_uart.Save());
-            line.Level.Should().Be(_line.Level);
-            _uart.InterruptAsserted.Should().Be(_line.Level);
-        }
-    }
-
-    [Test]
-    public void Restored_chip_goes_on_like_the_saved_one([Range(20, 24)] int seed)
-    {
-        Random random = new(seed);
-        Repeat(100, () => Disturb(_uart, random));
-        Uart16550 copy = new(new RecordingLine(), new RecordingWire());
-        copy.Restore(_uart.Save());
-        Random left = new(seed);
-        Random right = new(seed);
-
-        Repeat(500, () => Disturb(_uart, left).Should().Be(Disturb(copy, right)));
-        copy.Save().Should().Be(_uart.Save());
-    }
-
-    [TestCase(2, 0)]
-    [TestCase(1, 2)]
-    public void State_that_no_chip_can_have_is_refused(int version, byte count)
-    {
-        Action restore = () => _uart.Restore(new UartState { Version = version, ReceiveCount = count });
-
-        restore.Should().Throw<ArgumentException>();
-    }
-
-    private static void Repeat(int count, Action action)
-    {
-        for (int index = 0; index < count; index++)
-        {
-            action();
-        }
-    }
-
-    private static int Disturb(Uart16550 uart, Random random)
-    {
-        int register = random.Next(8);
-        byte value = (byte)random.Next(256);
-        switch (random.Next(8))
-        {
-            case < 3:
-                return uart.Read(register);
-            case < 6:
-                uart.Write(register, value);
-                return 0;
-            case 6:
-                uart.Receive(value, random.Next(3) == 0 ? (UartLineErrors)value : UartLineErrors.None);
-                return 0;
-            default:
-                uart.SetModemInputs((UartModemInputs)value);
-                return 0;
-        }
     }
 
     private void Receive(int count)
