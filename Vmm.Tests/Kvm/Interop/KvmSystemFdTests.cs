@@ -74,8 +74,14 @@ public sealed class KvmSystemFdTests
     }
 
     [Test]
-    public void Machine_check_capabilities_have_banks() =>
-        (_system.GetMceCapSupported() & 0xff).Should().BeGreaterThan(0);
+    public void Machine_checks_have_banks_and_their_control_registers()
+    {
+        // IA32_MCG_CAP bit 8, MCG_CTL_P (Intel SDM volume 3, machine-check architecture).
+        const ulong ControlPresent = 1 << 8;
+
+        _system.CheckExtension(KvmCapability.Mce).Should().BeGreaterThan(0);
+        (_system.GetMceCapSupported() & ControlPresent).Should().NotBe(0);
+    }
 
     [Test]
     public void Guest_xcomp_support_covers_x87_and_sse_where_the_attribute_exists()
