@@ -41,7 +41,7 @@ internal static partial class KvmRequests
     public static readonly IoctlInOut<KvmMsrs> GetMsrs =
         new("KVM_GET_MSRS", 0x88, null);
 
-    /// <summary><c>KVM_X86_GET_MCE_CAP_SUPPORTED</c>; needs <c>KVM_CAP_MCE</c>. The machine-check capabilities, and how many banks.</summary>
+    /// <summary><c>KVM_X86_GET_MCE_CAP_SUPPORTED</c>; needs <c>KVM_CAP_MCE</c>. The machine-check capabilities; KVM_CAP_MCE says how many banks.</summary>
     public static readonly IoctlOut<ulong> GetMceCapSupported =
         new("KVM_X86_GET_MCE_CAP_SUPPORTED", 0x9d, KvmCapability.Mce);
 

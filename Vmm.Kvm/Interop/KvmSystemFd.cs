@@ -20,7 +20,7 @@ internal sealed class KvmSystemFd : Descriptor
     {
     }
 
-    /// <summary>Opens the device.</summary>
+    /// <summary>Opens the device and checks that it speaks version 12 of the interface, as every KVM does.</summary>
     /// <param name="path">The device's path.</param>
     /// <exception cref="VmmException">ENOENT, EACCES or what else the host says, with what to do about it.</exception>
     public static KvmSystemFd Open(string path = DefaultPath)
@@ -32,7 +32,22 @@ internal sealed class KvmSystemFd : Descriptor
             throw KvmThrow.Host($"open {path}", errno, OpenHint(errno));
         }
 
-        return new KvmSystemFd(fd);
+        KvmSystemFd system = new(fd);
+        try
+        {
+            int version = system.GetApiVersion();
+            return version == KvmConstants.ApiVersion
+                ? system
+                : throw new VmmException(
+                    KvmRequests.GetApiVersion.Name,
+                    VmmError.ENOTSUP,
+                    $"{path} has version {version} of the interface, not {KvmConstants.ApiVersion}");
+        }
+        catch (VmmException)
+        {
+            system.Dispose();
+            throw;
+        }
     }
 
     /// <summary>KVM_GET_API_VERSION: 12 on every kernel since 2.6.22.</summary>
@@ -84,7 +99,8 @@ internal sealed class KvmSystemFd : Descriptor
     public int GetMsrs(Span<KvmMsrEntry> entries) =>
         MsrTransfer.Get(this, entries, KvmCapability.GetMsrFeatures);
 
-    /// <summary>KVM_X86_GET_MCE_CAP_SUPPORTED: the machine-check capability bits, as in IA32_MCG_CAP.</summary>
+    /// <summary>KVM_X86_GET_MCE_CAP_SUPPORTED: the feature bits of IA32_MCG_CAP; the number of banks is what
+    /// <see cref="CheckExtension"/> answers for KVM_CAP_MCE.</summary>
     public ulong GetMceCapSupported() => Ioctl(KvmRequests.GetMceCapSupported);
 
     /// <summary>KVM_HAS_DEVICE_ATTR on the system descriptor; needs KVM_CAP_SYS_ATTRIBUTES.</summary>

@@ -16,20 +16,19 @@ internal sealed partial class KvmVcpuFd : Descriptor
 {
     private static readonly nuint s_run = KvmRequests.Run.Code;
 
-    private readonly KvmVmFd _vm;
+    private readonly RunPage? _page;
 
     /// <summary>Takes over the descriptor and the page of a new vCPU.</summary>
     internal KvmVcpuFd(int fd, KvmVmFd vm, RunPage page)
         : base(fd, vm)
     {
-        _vm = vm;
         bool held = false;
         page.DangerousAddRef(ref held);
-        Page = page;
+        _page = page;
     }
 
     /// <summary>The run page; it stays mapped as long as this handle is open.</summary>
-    public RunPage Page { get; }
+    public RunPage Page => _page!;
 
     /// <summary>Opens a session: until <see cref="EndSession"/>, descriptor and page stay open whatever else happens.</summary>
     /// <remarks>One session may span any number of runs, so that a run itself counts no references.</remarks>
@@ -67,6 +66,12 @@ internal sealed partial class KvmVcpuFd : Descriptor
     /// <param name="arguments">At most four arguments, as the capability defines them.</param>
     public void EnableCap(KvmCapability capability, params ReadOnlySpan<ulong> arguments)
     {
+        // The kernel accepts some switches that its hardware cannot honour (KVM_CAP_X86_BUS_LOCK_EXIT is one).
+        if (ProbeExtension(capability) == 0)
+        {
+            throw KvmThrow.Missing(KvmRequests.EnableCap.Name, capability);
+        }
+
         KvmEnableCap argument = new() { Cap = (uint)capability };
         Span<ulong> slots = argument.Args;
         arguments.CopyTo(slots);
@@ -124,9 +129,10 @@ internal sealed partial class KvmVcpuFd : Descriptor
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
-        // The page keeps the kernel's vCPU alive by itself, so it goes with the descriptor.
-        Page.Dispose();
-        Page.DangerousRelease();
+        // The mapping keeps the kernel's vCPU alive by itself, so it goes with the descriptor. It is absent only where
+        // the constructor failed because the VM had been closed.
+        _page?.Dispose();
+        _page?.DangerousRelease();
         return base.ReleaseHandle();
     }
 }

@@ -10,6 +10,12 @@ internal sealed partial class KvmVmFd
     /// <param name="arguments">At most four arguments, as the capability defines them.</param>
     public void EnableCap(KvmCapability capability, params ReadOnlySpan<ulong> arguments)
     {
+        // The kernel accepts some switches that its hardware cannot honour (KVM_CAP_X86_BUS_LOCK_EXIT is one).
+        if (ProbeExtension(capability) == 0)
+        {
+            throw KvmThrow.Missing(KvmRequests.EnableCap.Name, capability);
+        }
+
         KvmEnableCap argument = new() { Cap = (uint)capability };
         Span<ulong> slots = argument.Args;
         arguments.CopyTo(slots);

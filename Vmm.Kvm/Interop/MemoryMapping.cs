@@ -66,6 +66,8 @@ internal sealed unsafe class MemoryMapping : MappedRegion
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         CheckRange(offset, (ulong)length);
         ObjectDisposedException.ThrowIf(IsClosed, this);
+
+        // SAFETY: inside the mapping, which the caller holds.
         return new Span<byte>(Pointer + offset, length);
     }
 

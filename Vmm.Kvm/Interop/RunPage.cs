@@ -18,6 +18,9 @@ internal sealed unsafe class RunPage : MappedRegion
     {
     }
 
+    // SAFETY of the accessors below: the mapping is at least as long as kvm_run (checked when it was made), every window
+    // is checked against its length, and a session or a call of the vCPU keeps it mapped.
+
     /// <summary>The head of the page.</summary>
     public ref KvmRun Run => ref Unsafe.AsRef<KvmRun>(Pointer);
 
