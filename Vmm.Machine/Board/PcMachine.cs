@@ -32,6 +32,11 @@ public sealed partial class PcMachine : IDisposable
     /// <summary>The ISA interrupt of COM1.</summary>
     public const int SerialInterrupt = 4;
 
+    /// <summary>
+    /// The register that turns the power off: bit 13 (SLP_EN) of this 16-bit port, laid out like PM1a_CNT of ACPI.
+    /// </summary>
+    public const ushort PowerPort = PcPowerPorts.PowerManagementControl;
+
     private const int MemorySegments = 16;
     private const int MemoryMappings = 32;
     private const int PortHandlers = 1024;
