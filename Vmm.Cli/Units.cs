@@ -55,8 +55,7 @@ internal static class Units
                 NumberStyles.AllowDecimalPoint,
                 CultureInfo.InvariantCulture,
                 out double value)
-            || value * seconds < 0.001
-            || value * seconds > s_longest.TotalSeconds)
+            || !(value * seconds >= 0.001 && value * seconds <= s_longest.TotalSeconds))
         {
             throw new UsageException(
                 $"{option}: '{text}' is not a time from 1 ms to 24 days; write a number with ms, s, m or h, such as 60s");

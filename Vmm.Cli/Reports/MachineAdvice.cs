@@ -27,7 +27,7 @@ internal sealed record MachineAdvice(string? Cause, ImmutableArray<string> Try)
     {
         MachineEnd.EmulationFailure => ForEmulation(result, model, supported),
         MachineEnd.TripleFault when result.Hypervisor.Virtualization == HostVirtualization.Pvm => new MachineAdvice(
-            "KVM on this host (PVM) interprets kernel-mode code and gives the guest an invalid-opcode or general-protection fault for some instructions that it does not know",
+            "if the guest is right, the host may be the reason: KVM here (PVM) gives guests an invalid-opcode or general-protection fault for some instructions of user and compatibility mode",
             [AnotherHost]),
         MachineEnd.TripleFault => new MachineAdvice(
             null, ["look at what the guest did last: it had no handler for a fault, or its descriptor tables are wrong"]),

@@ -64,30 +64,45 @@ public static partial class CpuFeatures
         return false;
     }
 
-    /// <summary>The Levenshtein distance, ignoring case; names longer than any feature's are cut.</summary>
+    /// <summary>
+    /// The edit distance, ignoring case: letters added, left out, replaced, or swapped with their neighbour.
+    /// </summary>
     private static int Distance(string first, string second)
     {
+        // Longer than any feature's name; what lies beyond adds nothing that could make the name the nearest one.
         const int Longest = 64;
         ReadOnlySpan<char> left = first.AsSpan(0, Math.Min(first.Length, Longest));
-        Span<int> row = stackalloc int[second.Length + 1];
-        for (int column = 0; column < row.Length; column++)
+        int width = second.Length + 1;
+        Span<int> above = stackalloc int[width];
+        Span<int> previous = stackalloc int[width];
+        Span<int> row = stackalloc int[width];
+        for (int column = 0; column < width; column++)
         {
-            row[column] = column;
+            previous[column] = column;
         }
 
         for (int line = 1; line <= left.Length; line++)
         {
-            int diagonal = row[0];
             row[0] = line;
-            for (int column = 1; column < row.Length; column++)
+            for (int column = 1; column < width; column++)
             {
-                bool same = char.ToLowerInvariant(left[line - 1]) == second[column - 1];
-                int replaced = diagonal + (same ? 0 : 1);
-                diagonal = row[column];
-                row[column] = Math.Min(replaced, Math.Min(row[column], row[column - 1]) + 1);
+                int replaced = previous[column - 1] + (Same(left[line - 1], second[column - 1]) ? 0 : 1);
+                row[column] = Math.Min(replaced, Math.Min(previous[column], row[column - 1]) + 1);
+                bool swapped = line > 1 && column > 1
+                    && Same(left[line - 1], second[column - 2])
+                    && Same(left[line - 2], second[column - 1]);
+                if (swapped)
+                {
+                    row[column] = Math.Min(row[column], above[column - 2] + 1);
+                }
             }
+
+            previous.CopyTo(above);
+            row.CopyTo(previous);
         }
 
-        return row[^1];
+        return previous[^1];
     }
+
+    private static bool Same(char written, char known) => char.ToLowerInvariant(written) == known;
 }

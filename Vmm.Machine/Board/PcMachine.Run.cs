@@ -235,7 +235,8 @@ public sealed partial class PcMachine
             return InstructionReport.Decode(exit.InstructionEmulation.Bytes, report.Registers.Rip, report.Bitness);
         }
 
-        if (!report.IsUnpaged || report.Problem is not null)
+        // A halted vCPU stands behind its HLT; what follows there never ran.
+        if (!report.IsUnpaged || report.Problem is not null || ending.End == MachineEnd.Halt)
         {
             return null;
         }

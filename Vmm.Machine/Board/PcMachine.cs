@@ -63,6 +63,7 @@ public sealed partial class PcMachine : IDisposable
             MaxMemoryMappings = MemoryMappings,
             MaxPortHandlers = PortHandlers,
             InterruptControllerMode = options.InterruptControllerMode,
+            UnclaimedAccess = UnclaimedAccess.Default,
             UnclaimedMsr = UnclaimedMsr.GeneralProtection,
         });
         try

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Abstractions.Machine;
+using Vmm.Cli;
+using Vmm.Cli.Run;
+
+namespace Vmm.Tests.Cli;
+
+public sealed class RunSettingsTests
+{
+    private static readonly RunTexts s_texts = new() { Kernel = "vmlinuz" };
+
+    [Test]
+    public void Defaults_are_a_small_machine_with_kernel_interrupt_controllers()
+    {
+        RunSettings settings = RunSettings.Parse(s_texts);
+
+        settings.Memory.Should().Be(512ul << 20);
+        settings.Cpus.Should().Be(1);
+        settings.InterruptControllers.Should().Be(InterruptControllerMode.Kernel);
+        settings.CpuModel.Changes.Should().BeEmpty();
+        settings.Console.Kind.Should().Be(ConsoleKind.Stdio);
+        settings.Timeout.Should().BeNull();
+        settings.Device.Should().Be("/dev/kvm");
+    }
+
+    [Test]
+    public void Everything_is_read()
+    {
+        RunSettings settings = RunSettings.Parse(s_texts with
+        {
+            Initrd = "initrd",
+            CommandLine = "console=ttyS0",
+            Memory = "2G",
+            Cpus = "4",
+            Cpu = "host,-cx16",
+            Console = "file:out.txt",
+            Timeout = "90s",
+            Json = true,
+        });
+
+        settings.Initrd.Should().Be("initrd");
+        settings.CommandLine.Should().Be("console=ttyS0");
+        settings.Memory.Should().Be(2ul << 30);
+        settings.Cpus.Should().Be(4);
+        settings.CpuModel.ToString().Should().Be("host,-cx16");
+        settings.Console.Should().Be(new ConsoleTarget(ConsoleKind.File, "out.txt"));
+        settings.Timeout.Should().Be(TimeSpan.FromSeconds(90));
+        settings.Json.Should().BeTrue();
+    }
+
+    [Test]
+    public void Second_chance_is_refused_by_name() =>
+        Refusal(s_texts with { SecondChance = "on" }).Should().Contain("--second-chance").And.Contain("does not exist yet");
+
+    [TestCase("split", "8254")]
+    [TestCase("userspace", "local APICs")]
+    public void Missing_chips_are_named(string irqchip, string missing) =>
+        Refusal(s_texts with { Irqchip = irqchip }).Should().Contain(missing);
+
+    [Test]
+    public void Guest_must_be_given() => Refusal(new RunTexts()).Should().Contain("--kernel FILE").And.Contain("vmm demo");
+
+    [Test]
+    public void Two_guests_are_refused() => Refusal(s_texts with { Flat = "flat" }).Should().Contain("one of them");
+
+    [Test]
+    public void Command_line_needs_a_kernel() =>
+        Refusal(new RunTexts { Flat = "flat", CommandLine = "quiet" }).Should().Contain("--cmdline");
+
+    [Test]
+    public void Memory_is_refused_below_2_MiB() => Refusal(s_texts with { Memory = "1M" }).Should().Contain("--memory");
+
+    [Test]
+    public void Memory_is_refused_above_what_a_PC_has() => Refusal(s_texts with { Memory = "64T" }).Should().Contain("--memory");
+
+    [TestCase("0")]
+    [TestCase("255")]
+    [TestCase("two")]
+    public void Cpus_are_refused(string cpus) => Refusal(s_texts with { Cpus = cpus }).Should().Contain("--cpus").And.Contain("254");
+
+    [TestCase("off1")]
+    [TestCase("")]
+    public void Second_chance_is_on_or_off(string text) =>
+        Refusal(s_texts with { SecondChance = text }).Should().Contain("not on or off");
+
+    [TestCase("file:")]
+    [TestCase("pty")]
+    public void Console_is_refused(string console) => Refusal(s_texts with { Console = console }).Should().Contain("--console");
+
+    [Test]
+    public void Misspelt_feature_gets_a_suggestion() =>
+        Refusal(s_texts with { Cpu = "host,-cx61" }).Should().Contain("did you mean 'cx16'?");
+
+    private static string Refusal(RunTexts texts)
+    {
+        Action parse = () => RunSettings.Parse(texts);
+        return parse.Should().Throw<UsageException>().Which.Message;
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Text.Json;
+using Vmm.Cli;
+
+namespace Vmm.Tests.Cli;
+
+/// <summary>The command line in this process, as far as it needs no guest.</summary>
+public sealed class VmmCommandLineTests
+{
+    private StringWriter _out = null!;
+    private StringWriter _error = null!;
+
+    [SetUp]
+    public void CreateWriters() => (_out, _error) = (new StringWriter(), new StringWriter());
+
+    [Test]
+    public void Unknown_option_is_a_usage_error()
+    {
+        Invoke("run", "--kernal", "x").Should().Be(64);
+
+        _error.ToString().Should().Contain("--kernal").And.Contain("vmm run --help");
+    }
+
+    [Test]
+    public void Refused_option_is_a_usage_error()
+    {
+        Invoke("run", "--kernel", "x", "--second-chance", "on").Should().Be(64);
+
+        _error.ToString().Should().StartWith("vmm: --second-chance on");
+    }
+
+    [Test]
+    public void Help_names_every_option()
+    {
+        Invoke("run", "--help").Should().Be(0);
+
+        _out.ToString().Should().ContainAll(
+            "--kernel", "--initrd", "--cmdline", "--memory", "--cpus", "--irqchip", "--cpu", "--second-chance", "--console", "--timeout", "--json", "--flat");
+    }
+
+    [Test]
+    public void Missing_image_is_bad_input()
+    {
+        Invoke("run", "--kernel", "/nonexistent/vmlinuz").Should().Be(66);
+
+        _error.ToString().Should().Contain("/nonexistent/vmlinuz");
+    }
+
+    [TestCase("/nonexistent/kvm", "does not exist")]
+    [TestCase("/", "is a folder")]
+    [TestCase("/etc/passwd", "is a regular file")]
+    [TestCase("/dev/null", "not KVM")]
+    public void Doctor_says_what_is_wrong_with_the_device(string device, string problem)
+    {
+        Invoke("doctor", "--device", device).Should().Be(68);
+
+        _out.ToString().Should().Contain(problem).And.Contain("cannot run guests");
+    }
+
+    [TestCase("/nonexistent/kvm", "does not exist")]
+    [TestCase("/", "is a folder")]
+    public void Demo_says_what_is_wrong_with_the_device(string device, string problem)
+    {
+        Invoke("demo", "--device", device).Should().Be(68);
+
+        _error.ToString().Should().Contain(problem);
+        _out.ToString().Should().BeEmpty();
+    }
+
+    [Test]
+    public void Doctor_reports_a_missing_device_as_JSON()
+    {
+        Invoke("doctor", "--device", "/nonexistent/kvm", "--json").Should().Be(68);
+
+        using JsonDocument json = JsonDocument.Parse(_out.ToString());
+        json.RootElement.GetProperty("usable").GetBoolean().Should().BeFalse();
+        json.RootElement.GetProperty("deviceStatus").GetString().Should().Be("missing");
+        json.RootElement.GetProperty("remedy").GetString().Should().NotBeEmpty();
+    }
+
+    private int Invoke(params string[] args) => VmmCommandLine.Invoke(args, new CliHost
+    {
+        Out = _out,
+        Error = _error,
+        OpenOutput = static () => Stream.Null,
+    });
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Text.Json;
+using Vmm.Abstractions.Backend;
+using Vmm.Kvm;
+
+namespace Vmm.Tests.Cli;
+
+/// <summary>The real program: exit codes, streams and reports.</summary>
+[Category("Kvm")]
+public sealed class VmmProcessTests
+{
+    private static readonly byte[] s_powerOff = [0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef];
+
+    [OneTimeSetUp]
+    public void RequireKvm() => VmmProcess.RequireKvm();
+
+    [Test]
+    public void Demo_passes_and_prints_its_figures()
+    {
+        VmmOutput demo = VmmProcess.Run("demo");
+
+        demo.ExitCode.Should().Be(0, demo.Error);
+        demo.Out.Should().ContainAll("64-bit code is running", "timer: 100 interrupts", "powering off");
+        demo.Error.Should().Contain("ok      mmio").And.NotContain("FAILED");
+    }
+
+    [Test]
+    public void Demo_reports_as_JSON()
+    {
+        VmmOutput demo = VmmProcess.Run("demo", "--json");
+
+        demo.ExitCode.Should().Be(0, demo.Error);
+        using JsonDocument json = JsonDocument.Parse(demo.Out);
+        json.RootElement.GetProperty("passed").GetBoolean().Should().BeTrue();
+        json.RootElement.GetProperty("checks").GetArrayLength().Should().Be(7);
+        json.RootElement.GetProperty("console").GetString().Should().Contain("timer: 100 interrupts");
+        json.RootElement.GetProperty("machine").GetProperty("end").GetString().Should().Be("powerOff");
+    }
+
+    [Test]
+    public void Doctor_measures()
+    {
+        VmmOutput doctor = VmmProcess.Run("doctor", "--json");
+
+        doctor.ExitCode.Should().Be(0, doctor.Error);
+        using JsonDocument json = JsonDocument.Parse(doctor.Out);
+        JsonElement measured = json.RootElement.GetProperty("measurements");
+        measured.GetProperty("portExitMicroseconds").GetDouble().Should().BePositive();
+        measured.GetProperty("kernelInstructionsPerSecond").GetDouble().Should().BePositive();
+        json.RootElement.GetProperty("apiVersion").GetInt32().Should().Be(12);
+    }
+
+    [Test]
+    public void Power_off_is_success() => VmmProcess.RunFlat(s_powerOff).ExitCode.Should().Be(0);
+
+    [Test]
+    public void Reset_is_80() => VmmProcess.RunFlat([0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee]).ExitCode.Should().Be(80);
+
+    [Test]
+    public void Halt_is_82() => VmmProcess.RunFlat([0xfa, 0xf4]).ExitCode.Should().Be(82);
+
+    [Test]
+    public void Triple_fault_is_84_and_reports_the_registers()
+    {
+        VmmOutput run = VmmProcess.RunFlat([0x0f, 0x0b], "--flat-mode", "long");
+
+        run.ExitCode.Should().Be(84);
+        run.Error.Should().ContainAll("triple fault", "RIP 0000000000100000", "64-bit code");
+    }
+
+    [Test]
+    public void Timeout_is_124() => VmmProcess.RunFlat([0xeb, 0xfe], "--timeout", "50ms").ExitCode.Should().Be(124);
+
+    [Test]
+    public void Debug_exit_is_the_guests_odd_code() => VmmProcess.RunFlat([0xb0, 0x05, 0xe6, 0xf4]).ExitCode.Should().Be(11);
+
+    [Test]
+    public void Emulation_failure_is_86_and_says_what_and_why()
+    {
+        if (KvmDoctor.Examine(measure: false).Virtualization != HostVirtualization.Pvm)
+        {
+            Assert.Ignore("only a PVM host interprets kernel-mode code; here the processor executes popcnt");
+        }
+
+        VmmOutput run = VmmProcess.RunFlat([0xf3, 0x0f, 0xb8, 0xc1], "--flat-mode", "long");
+
+        run.ExitCode.Should().Be(86);
+        run.Error.Should().ContainAll("bytes: f3 0f b8 c1", "popcnt eax,ecx", "does not know `popcnt`", "try:");
+    }
+
+    [Test]
+    public void Console_goes_to_standard_output_and_nothing_else_does()
+    {
+        // mov dx, 0x3f8 / mov al, 'A' / out dx, al, then power off
+        VmmOutput run = VmmProcess.RunFlat([0xba, 0xf8, 0x03, 0xb0, 0x41, 0xee, .. s_powerOff]);
+
+        run.Out.Should().Be("A");
+        run.Error.Should().StartWith("vmm: power off");
+    }
+
+    [Test]
+    public void JSON_goes_to_standard_output_when_the_console_does_not()
+    {
+        VmmOutput run = VmmProcess.RunFlat(s_powerOff, "--json", "--console", "none");
+
+        using JsonDocument json = JsonDocument.Parse(run.Out);
+        json.RootElement.GetProperty("end").GetString().Should().Be("powerOff");
+        json.RootElement.GetProperty("exitCode").GetInt32().Should().Be(0);
+        run.Error.Should().BeEmpty();
+    }
+
+    [Test]
+    public void JSON_goes_to_standard_error_beside_the_console()
+    {
+        VmmOutput run = VmmProcess.RunFlat(s_powerOff, "--json");
+
+        using JsonDocument json = JsonDocument.Parse(run.Error);
+        json.RootElement.GetProperty("vcpus")[0].GetProperty("registers").GetProperty("rdx").GetString().Should().Be("0x604");
+        run.Out.Should().BeEmpty();
+    }
+
+    [Test]
+    public void Usage_error_is_64() => VmmProcess.Run("run").ExitCode.Should().Be(64);
+}
