@@ -265,7 +265,9 @@ public sealed partial class VirtualCpu
     /// <summary>Makes the run loop look whether the hypervisor holds a vCPU that is halted for good.</summary>
     internal void AskWhetherHalted()
     {
-        if (Volatile.Read(ref _inRun) && Volatile.Read(ref _exits) == Interlocked.Exchange(ref _exitsSeenByWatch, _exits))
+        // Kicks are not the guest's doing: this watch makes them itself.
+        long own = Volatile.Read(ref _exits) - Volatile.Read(ref _kicks);
+        if (own == Interlocked.Exchange(ref _exitsSeenByWatch, own) && Volatile.Read(ref _inRun))
         {
             Volatile.Write(ref _haltCheckRequested, true);
             Notify();

@@ -206,6 +206,12 @@ public sealed partial class VirtualMachine
     {
         if (((WeakReference<VirtualMachine>)state!).TryGetTarget(out VirtualMachine? machine) && !machine.IsDisposed)
         {
+            // Only what all vCPUs say within one round counts: an earlier answer may be out of date.
+            lock (machine._setsLock)
+            {
+                machine._halted = VcpuSet.Empty;
+            }
+
             foreach (VirtualCpu cpu in machine._vcpus)
             {
                 cpu.AskWhetherHalted();

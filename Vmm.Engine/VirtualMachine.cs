@@ -301,12 +301,23 @@ public sealed partial class VirtualMachine : IVirtualMachine
         {
             ObjectDisposedException.ThrowIf(machine.IsDisposed, machine);
             _machine = machine;
-            foreach (VirtualCpu cpu in machine._vcpus)
+            int taken = 0;
+            try
             {
-                cpu.TakeOwnership();
+                for (; taken < machine._vcpus.Length; taken++)
+                {
+                    machine._vcpus[taken].TakeOwnership();
+                }
             }
-
-            IsHeld = true;
+            finally
+            {
+                // The VM may be disposed while this waits for one of its vCPUs.
+                IsHeld = taken == machine._vcpus.Length;
+                while (!IsHeld && taken > 0)
+                {
+                    machine._vcpus[--taken].GiveOwnershipBack();
+                }
+            }
         }
 
         public bool IsHeld { get; private set; }
