@@ -22,6 +22,7 @@ internal sealed class DecodeCache
     /// <summary>The entry for an address; whether it holds that address, and the bytes there are unchanged.</summary>
     /// <param name="tag">The physical address with the code size above it.</param>
     /// <param name="code">At least 16 readable bytes.</param>
+    /// <param name="hit">Whether the entry may be used.</param>
     internal ref Entry Find(ulong tag, ref byte code, out bool hit)
     {
         // SAFETY: the index is masked to the array's length.

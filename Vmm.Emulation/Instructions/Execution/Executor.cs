@@ -24,6 +24,13 @@ public static class Executor
         => Interpreter<TCpu>.Step(ref cpu, out instruction);
 
     /// <summary>
+    /// Executes an instruction that was decoded already, as if it had been fetched at RIP. Nothing is delivered.
+    /// </summary>
+    public static ExecutionResult Execute<TCpu>(ref TCpu cpu, in Instruction instruction)
+        where TCpu : struct, IEmulatedCpu
+        => Interpreter<TCpu>.ExecuteDecoded(ref cpu, in instruction);
+
+    /// <summary>
     /// Executes up to a number of instructions and stops before or at the first that does not just complete. With
     /// <paramref name="deliver"/>, exceptions are delivered to the guest and execution goes on.
     /// </summary>

@@ -23,6 +23,12 @@ internal static partial class Interpreter<TCpu>
         return Execute(ref cpu, s, in fetched) ? default : s.Outcome;
     }
 
+    internal static ExecutionResult ExecuteDecoded(ref TCpu cpu, in Instruction i)
+    {
+        CpuState s = cpu.State;
+        return i.Length == 0 ? ExecutionResult.Fault(Vector.InvalidOpcode) : Execute(ref cpu, s, in i) ? default : s.Outcome;
+    }
+
     internal static ExecutionResult Run(ref TCpu cpu, long maximum, bool deliver, out long executed)
     {
         CpuState s = cpu.State;

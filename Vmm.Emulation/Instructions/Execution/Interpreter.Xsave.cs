@@ -551,6 +551,7 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
+        EnterMmx(s);
         s.Extended.AbridgedTags = 0;
         return true;
     }
