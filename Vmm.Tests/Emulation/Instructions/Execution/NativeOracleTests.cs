@@ -70,7 +70,7 @@ public sealed class NativeOracleTests
 
     private static void Run(string family, int cases)
     {
-        if (RuntimeInformation.ProcessArchitecture != Architecture.X64 || !System.Runtime.Intrinsics.X86.Avx2.IsSupported
+        if (RuntimeInformation.ProcessArchitecture != System.Runtime.InteropServices.Architecture.X64 || !System.Runtime.Intrinsics.X86.Avx2.IsSupported
             || !System.Runtime.Intrinsics.X86.Bmi2.X64.IsSupported)
         {
             Assert.Ignore("The oracle needs an x86-64 processor with AVX2 and BMI2.");
