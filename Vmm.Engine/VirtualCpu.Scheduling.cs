@@ -262,12 +262,17 @@ public sealed partial class VirtualCpu
         ReleaseBackend();
     }
 
+    /// <summary>Whether the guest has had an exit of its own, not a kick, since this was asked last.</summary>
+    internal bool HasExitedSinceLastLook()
+    {
+        long now = Volatile.Read(ref _exits) - Volatile.Read(ref _kicks);
+        return Interlocked.Exchange(ref _exitsSeenByWatch, now) != now;
+    }
+
     /// <summary>Makes the run loop look whether the hypervisor holds a vCPU that is halted for good.</summary>
     internal void AskWhetherHalted()
     {
-        // Kicks are not the guest's doing: this watch makes them itself.
-        long own = Volatile.Read(ref _exits) - Volatile.Read(ref _kicks);
-        if (own == Interlocked.Exchange(ref _exitsSeenByWatch, own) && Volatile.Read(ref _inRun))
+        if (Volatile.Read(ref _inRun))
         {
             Volatile.Write(ref _haltCheckRequested, true);
             Notify();

@@ -19,7 +19,7 @@ namespace Vmm.Engine;
 
 /// <summary>One guest over any hypervisor backend.</summary>
 /// <remarks>
-/// Lock order: vCPU ownership, then the memory map's lock, then <c>_setsLock</c>, then a vCPU's gate. No lock is held while
+/// Lock order: vCPU ownership, then the memory map's lock, then a vCPU's gate, then <c>_setsLock</c>. No lock is held while
 /// a handler runs or the guest executes.
 /// </remarks>
 public sealed partial class VirtualMachine : IVirtualMachine
@@ -44,8 +44,8 @@ public sealed partial class VirtualMachine : IVirtualMachine
         Space = new GuestAddressSpace();
         _memoryMap = new MemoryMap(this, options, Space);
         _ports = new PortSpace(options.MaxPortHandlers);
-        BackendVm = CreateBackendVm();
         SupportedCpuid = backend.GetSupportedCpuid();
+        BackendVm = CreateBackendVm();
         _vcpus = new VirtualCpu[options.MaxCpus];
         for (int i = 0; i < _vcpus.Length; i++)
         {
@@ -83,7 +83,21 @@ public sealed partial class VirtualMachine : IVirtualMachine
                 EngineThrow.Invalid("vm_set_topology", $"{value.Total} threads are more than the VM's {MaxCpus} vCPUs");
             }
 
+            if (value == _topology)
+            {
+                return;
+            }
+
+            if (Array.Find(_vcpus, cpu => cpu.IsCpuidFixed) is VirtualCpu fixedCpu)
+            {
+                EngineThrow.Busy("vm_set_topology", $"vCPU {fixedCpu.Id} has run: its CPUID shows the topology no longer");
+            }
+
             _topology = value;
+            foreach (VirtualCpu cpu in _vcpus)
+            {
+                cpu.RefreshCpuid();
+            }
         }
     }
 
@@ -308,14 +322,15 @@ public sealed partial class VirtualMachine : IVirtualMachine
                 {
                     machine._vcpus[taken].TakeOwnership();
                 }
+
+                IsHeld = true;
             }
             finally
             {
-                // The VM may be disposed while this waits for one of its vCPUs.
-                IsHeld = taken == machine._vcpus.Length;
-                while (!IsHeld && taken > 0)
+                // Whoever destroys the VM meanwhile waits for those that were taken before.
+                for (int i = 0; i < taken && !IsHeld; i++)
                 {
-                    machine._vcpus[--taken].GiveOwnershipBack();
+                    machine._vcpus[i].GiveOwnershipBack();
                 }
             }
         }
