@@ -1,3 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-Console.WriteLine("vmm");
+using Vmm.Cli;
+
+return VmmCommandLine.Invoke(args, CliHost.Process());

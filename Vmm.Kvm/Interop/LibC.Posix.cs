@@ -10,6 +10,14 @@ internal static unsafe partial class LibC
     /// <summary>Opens a file for reading and writing, closed on exec; -1 on failure.</summary>
     public static int open_rdwr(string path) => Syscall.open(path, OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC);
 
+    /// <summary>Type, permissions, owner and group of a file, links followed; -1 on failure.</summary>
+    public static int stat(string path, out uint mode, out uint owner, out uint group)
+    {
+        int result = Syscall.stat(path, out Stat status);
+        (mode, owner, group) = ((uint)status.st_mode, status.st_uid, status.st_gid);
+        return result;
+    }
+
     /// <summary>Maps a descriptor shared, readable and writable; null on failure.</summary>
     public static void* mmap_shared(nuint length, int fd, long offset) =>
         Checked(Syscall.mmap(

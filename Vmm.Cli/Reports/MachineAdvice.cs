@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Collections.Immutable;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Cpuid;
+using Vmm.Emulation.Cpuid;
+using Vmm.Machine.Board;
+using Vmm.Machine.Diagnostics;
+
+namespace Vmm.Cli.Reports;
+
+/// <summary>Why a machine ended as it did, as far as the host is the reason, and what to try.</summary>
+/// <param name="Cause">A sentence; null when there is nothing to add.</param>
+/// <param name="Try">Sentences, best first.</param>
+internal sealed record MachineAdvice(string? Cause, ImmutableArray<string> Try)
+{
+    private const string AnotherHost =
+        "run it on a host whose KVM executes guests on the processor (VMX or SVM); 'vmm doctor' tells which kind a host is";
+
+    private static readonly MachineAdvice s_none = new(null, []);
+
+    /// <summary>Finds the advice for a result.</summary>
+    /// <param name="result">The result.</param>
+    /// <param name="model">The processor model that the machine had.</param>
+    /// <param name="supported">What CPUID the hypervisor can give.</param>
+    public static MachineAdvice For(MachineResult result, CpuModel model, ImmutableArray<CpuidEntry> supported) => result.End switch
+    {
+        MachineEnd.EmulationFailure => ForEmulation(result, model, supported),
+        MachineEnd.TripleFault when result.Hypervisor.Virtualization == HostVirtualization.Pvm => new MachineAdvice(
+            "KVM on this host (PVM) interprets kernel-mode code and gives the guest an invalid-opcode or general-protection fault for some instructions that it does not know",
+            [AnotherHost]),
+        MachineEnd.TripleFault => new MachineAdvice(
+            null, ["look at what the guest did last: it had no handler for a fault, or its descriptor tables are wrong"]),
+        MachineEnd.Halt => new MachineAdvice(
+            null, ["if the guest should have powered off: it halted with interrupts disabled, which is what a kernel does after a panic or without a way to power off"]),
+        MachineEnd.Timeout => new MachineAdvice(
+            result.Hypervisor.Virtualization == HostVirtualization.Pvm
+                ? "KVM on this host (PVM) interprets kernel-mode code, at about a million instructions a second"
+                : null,
+            ["give it more time with --timeout"]),
+        MachineEnd.HypervisorFailure => new MachineAdvice(
+            null, ["look into the host's kernel log: 'dmesg | grep -i kvm'"]),
+        _ => s_none,
+    };
+
+    private static MachineAdvice ForEmulation(MachineResult result, CpuModel model, ImmutableArray<CpuidEntry> supported)
+    {
+        InstructionReport? instruction = result.Instruction;
+        string name = instruction is { Length: > 0 } ? $"`{instruction.Mnemonic}`" : "the instruction there";
+        string cause = result.Hypervisor.Virtualization == HostVirtualization.Pvm
+            ? $"KVM on this host (PVM) interprets kernel-mode code and does not know {name}"
+            : $"KVM's instruction emulator does not know {name}, which the guest used where the processor could not execute it by itself (such as on memory-mapped devices or in a mode it lacks)";
+        ImmutableArray<string>.Builder attempts = ImmutableArray.CreateBuilder<string>();
+        if (instruction?.Feature is { } feature
+            && CpuFeatures.TryFind(feature, out CpuFeature known)
+            && CpuFeatures.Has(supported.AsSpan(), known)
+            && !model.Changes.Any(change => change.Feature == known && !change.Enabled))
+        {
+            attempts.Add($"--cpu {model},-{feature}: hides the feature from the guest, which then may do without the instruction");
+        }
+
+        attempts.Add(AnotherHost);
+        return new MachineAdvice(cause, attempts.ToImmutable());
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Runtime.InteropServices;
+using Serilog;
+using Vmm.Abstractions.Addressing;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Cpuid;
+using Vmm.Cli.Reports;
+using Vmm.Cli.Terminal;
+using Vmm.Machine.Board;
+using Vmm.Machine.Boot;
+using Vmm.Machine.Devices;
+
+namespace Vmm.Cli.Run;
+
+/// <summary>Carries out <c>vmm run</c>.</summary>
+internal sealed class RunAction(CliHost host, RunSettings settings)
+{
+    private const int StandardInput = 0;
+    private static readonly GuestPhysicalAddress s_realModeAddress = new(0x7c00);
+    private static readonly GuestPhysicalAddress s_longModeAddress = new(BootAddresses.HighMemory);
+
+    /// <summary>Runs the guest and reports.</summary>
+    /// <returns>The exit code.</returns>
+    public int Run()
+    {
+        ReadOnlyMemory<byte> image = Read(settings.Kernel ?? settings.Flat!, BootImageKind.Unknown);
+        ReadOnlyMemory<byte> initrd = settings.Initrd is { } path ? Read(path, BootImageKind.Initrd) : default;
+        using Serilog.Core.Logger? log = settings.Verbose ? Logging.Create() : null;
+        using IHypervisorBackend backend = CliHost.OpenHypervisor(settings.Device, log);
+        CheckFeatures(backend);
+        ConsoleInput input = new(host.Error);
+        using Stream? stream = OpenConsole();
+        using StreamConsoleSink? sink = stream is null ? null : new StreamConsoleSink(stream);
+        using PcMachine machine = PcMachine.Create(backend, Options(sink, input, log));
+        Load(machine, image, initrd);
+        MachineResult result = RunInTerminal(machine, input);
+        sink?.Dispose();
+        Report(result, backend);
+        return ExitCodes.Of(result);
+    }
+
+    private PcOptions Options(IConsoleSink? sink, ConsoleInput input, ILogger? log) => new()
+    {
+        Name = "run",
+        MemorySize = settings.Memory,
+        Cpus = settings.Cpus,
+        InterruptControllerMode = settings.InterruptControllers,
+        CpuModel = settings.CpuModel,
+        Console = sink,
+        OnConsoleInputRoom = input.OnRoom,
+        Timeout = settings.Timeout,
+        Logger = log,
+    };
+
+    private ReadOnlyMemory<byte> Read(string path, BootImageKind kind)
+    {
+        using FileStream file = File.OpenRead(path);
+        return BootFile.Read(file, kind, (long)Math.Min(settings.Memory, long.MaxValue));
+    }
+
+    private void CheckFeatures(IHypervisorBackend backend)
+    {
+        if (settings.CpuModel.Changes.IsEmpty)
+        {
+            return;
+        }
+
+        CpuidEntry[] supported = [.. backend.GetSupportedCpuid()];
+        if (settings.CpuModel.FindUnsupported(supported) is { } name)
+        {
+            throw new UsageException($"--cpu: KVM on this host cannot give guests the feature '{name}'");
+        }
+    }
+
+    private Stream? OpenConsole() => settings.Console.Kind switch
+    {
+        ConsoleKind.Stdio => host.OpenOutput(),
+        ConsoleKind.File => new FileStream(settings.Console.Path, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0),
+        _ => null,
+    };
+
+    private void Load(PcMachine machine, ReadOnlyMemory<byte> image, ReadOnlyMemory<byte> initrd)
+    {
+        if (settings.Kernel is null)
+        {
+            machine.LoadFlat(image, settings.FlatLongMode ? s_longModeAddress : s_realModeAddress, settings.FlatLongMode);
+            return;
+        }
+
+        LinuxBootResult loaded = machine.LoadLinux(new LinuxBootOptions
+        {
+            Kernel = image,
+            Initrd = initrd,
+            CommandLine = settings.CommandLine,
+        });
+        if (!settings.Json)
+        {
+            string version = loaded.KernelVersion.Length == 0 ? "" : $" {loaded.KernelVersion}";
+            host.Error.WriteLine($"vmm: kernel{version}. {loaded.Remark}");
+        }
+    }
+
+    private MachineResult RunInTerminal(PcMachine machine, ConsoleInput input)
+    {
+        bool takesInput = settings.Console.Kind == ConsoleKind.Stdio;
+        using RawTerminal? terminal = takesInput ? RawTerminal.Enter(StandardInput) : null;
+        using PosixSignalRegistration interrupt = StopOn(PosixSignal.SIGINT, machine);
+        using PosixSignalRegistration terminate = StopOn(PosixSignal.SIGTERM, machine);
+        using PosixSignalRegistration hangUp = StopOn(PosixSignal.SIGHUP, machine);
+        using PosixSignalRegistration quit = StopOn(PosixSignal.SIGQUIT, machine);
+        if (takesInput)
+        {
+            input.Start(machine, terminal is not null);
+        }
+
+        try
+        {
+            return machine.Run();
+        }
+        finally
+        {
+            input.End();
+        }
+    }
+
+    private static PosixSignalRegistration StopOn(PosixSignal signal, PcMachine machine) =>
+        PosixSignalRegistration.Create(signal, context =>
+        {
+            context.Cancel = true;
+            machine.Stop($"stopped by {context.Signal}");
+        });
+
+    private void Report(MachineResult result, IHypervisorBackend backend)
+    {
+        MachineAdvice advice = MachineAdvice.For(result, settings.CpuModel, backend.GetSupportedCpuid());
+        if (settings.Json)
+        {
+            TextWriter writer = settings.Console.Kind == ConsoleKind.Stdio ? host.Error : host.Out;
+            writer.WriteLine(MachineReportJson.Write(result, advice));
+        }
+        else
+        {
+            MachineReportText.Write(host.Error, result, advice);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.CommandLine;
+
+namespace Vmm.Cli.Run;
+
+/// <summary>The command <c>vmm run</c>.</summary>
+internal static class RunCommand
+{
+    private static readonly RunTexts s_defaults = new();
+
+    /// <summary>Makes the command.</summary>
+    public static Command Create(CliHost host)
+    {
+        Option<string?> kernel = Text("--kernel", "FILE", "A Linux kernel: bzImage or ELF64 vmlinux.");
+        Option<string?> flat = Text("--flat", "FILE", "A flat binary instead of a kernel.");
+        Option<string> flatMode = Text("--flat-mode", "real|long", s_defaults.FlatMode, "How a flat binary is entered: real mode at 0x7c00, 64-bit mode at 0x100000.");
+        Option<string?> initrd = Text("--initrd", "FILE", "The kernel's initial RAM disk.");
+        Option<string?> cmdline = Text("--cmdline", "TEXT", "The kernel's command line.");
+        Option<string> memory = Text("--memory", "SIZE", s_defaults.Memory, "RAM, with K, M, G or T.");
+        Option<string> cpus = Text("--cpus", "N", s_defaults.Cpus, "Processors. Those after the first are described by the MP table alone.");
+        Option<string> irqchip = Text("--irqchip", "kernel|split|userspace", s_defaults.Irqchip, "Who has the interrupt controllers; only kernel exists yet.");
+        Option<string> cpu = Text("--cpu", "MODEL", s_defaults.Cpu, "The processor the guest sees: host, then features to remove or add, such as host,-cx16,+x2apic.");
+        Option<string> secondChance = Text("--second-chance", "on|off", s_defaults.SecondChance, "Emulate what KVM cannot; only off exists yet.");
+        Option<string> console = Text("--console", "stdio|none|file:F", s_defaults.Console, "Where the guest's serial console goes.");
+        Option<string?> timeout = Text("--timeout", "TIME", "Ends the guest after that time, with ms, s, m or h.");
+        Option<bool> json = new("--json") { Description = "Reports the result as JSON: on standard output, or on standard error when the console is there." };
+        Option<bool> verbose = new("--verbose") { Description = "Shows the engine's messages on standard error." };
+        Option<string> device = DeviceOption.Create();
+        Command command = new("run", "Runs a kernel or a flat binary.")
+        {
+            kernel, flat, flatMode, initrd, cmdline, memory, cpus, irqchip, cpu, secondChance, console, timeout, json, verbose, device,
+        };
+        command.SetAction(result => new RunAction(host, RunSettings.Parse(new RunTexts
+        {
+            Kernel = result.GetValue(kernel),
+            Flat = result.GetValue(flat),
+            FlatMode = result.GetRequiredValue(flatMode),
+            Initrd = result.GetValue(initrd),
+            CommandLine = result.GetValue(cmdline),
+            Memory = result.GetRequiredValue(memory),
+            Cpus = result.GetRequiredValue(cpus),
+            Irqchip = result.GetRequiredValue(irqchip),
+            Cpu = result.GetRequiredValue(cpu),
+            SecondChance = result.GetRequiredValue(secondChance),
+            Console = result.GetRequiredValue(console),
+            Timeout = result.GetValue(timeout),
+            Json = result.GetValue(json),
+            Verbose = result.GetValue(verbose),
+            Device = result.GetRequiredValue(device),
+        })).Run());
+        return command;
+    }
+
+    private static Option<string?> Text(string name, string value, string description) =>
+        new(name) { HelpName = value, Description = description };
+
+    private static Option<string> Text(string name, string value, string text, string description) =>
+        new(name) { HelpName = value, Description = description, DefaultValueFactory = _ => text };
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Abstractions.Machine;
+using Vmm.Emulation.Cpuid;
+using Vmm.Machine.Boot;
+
+namespace Vmm.Cli.Run;
+
+/// <summary>What <c>vmm run</c> was asked for.</summary>
+internal sealed record RunSettings
+{
+    /// <summary>The Linux kernel's file, or null.</summary>
+    public string? Kernel { get; init; }
+
+    /// <summary>The flat binary's file, or null.</summary>
+    public string? Flat { get; init; }
+
+    /// <summary>Whether the flat binary is entered in 64-bit mode.</summary>
+    public bool FlatLongMode { get; init; }
+
+    /// <summary>The initial RAM disk's file, or null.</summary>
+    public string? Initrd { get; init; }
+
+    /// <summary>The kernel's command line.</summary>
+    public string CommandLine { get; init; } = "";
+
+    /// <summary>RAM in bytes.</summary>
+    public ulong Memory { get; init; }
+
+    /// <summary>Processors.</summary>
+    public int Cpus { get; init; }
+
+    /// <summary>Who has the interrupt controllers.</summary>
+    public InterruptControllerMode InterruptControllers { get; init; }
+
+    /// <summary>The processor that the guest sees.</summary>
+    public CpuModel CpuModel { get; init; } = CpuModel.Host;
+
+    /// <summary>Where the console goes.</summary>
+    public ConsoleTarget Console { get; init; }
+
+    /// <summary>How long the guest may run, or null.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>Whether the result is JSON.</summary>
+    public bool Json { get; init; }
+
+    /// <summary>Whether the engine's messages are shown.</summary>
+    public bool Verbose { get; init; }
+
+    /// <summary>The device's path.</summary>
+    public required string Device { get; init; }
+
+    /// <summary>Reads the options' texts.</summary>
+    /// <param name="texts">The texts.</param>
+    /// <returns>The settings.</returns>
+    /// <exception cref="UsageException">They contradict each other, or one of them does not mean anything.</exception>
+    public static RunSettings Parse(RunTexts texts)
+    {
+        if (texts.Kernel is null == texts.Flat is null)
+        {
+            throw new UsageException(texts.Kernel is null
+                ? "give a guest: --kernel FILE or --flat FILE; 'vmm demo' runs the one that is built in"
+                : "--kernel and --flat are two guests; give one of them");
+        }
+
+        if (texts.Kernel is null && (texts.Initrd is not null || texts.CommandLine is not null))
+        {
+            throw new UsageException("--initrd and --cmdline are for a Linux kernel; a flat binary takes neither");
+        }
+
+        RefuseSecondChance(texts.SecondChance);
+        ulong memory = Units.ParseSize("--memory", texts.Memory);
+        if (memory is < PcMemoryLayout.MinimumMemory or > PcMemoryLayout.MaximumMemory || memory % 4096 != 0)
+        {
+            throw new UsageException(
+                $"--memory: {texts.Memory} is not a multiple of 4K from 2M to {PcMemoryLayout.MaximumMemory >> 40}T");
+        }
+
+        return new RunSettings
+        {
+            Kernel = texts.Kernel,
+            Flat = texts.Flat,
+            FlatLongMode = ParseFlatMode(texts.FlatMode),
+            Initrd = texts.Initrd,
+            CommandLine = texts.CommandLine ?? "",
+            Memory = memory,
+            Cpus = Units.ParseCount("--cpus", texts.Cpus, 1, MpTable.MaximumProcessors),
+            InterruptControllers = ParseIrqchip(texts.Irqchip),
+            CpuModel = CpuModel.TryParse(texts.Cpu, out CpuModel? model, out string? problem)
+                ? model
+                : throw new UsageException($"--cpu: {problem}"),
+            Console = ConsoleTarget.Parse("--console", texts.Console),
+            Timeout = texts.Timeout is null ? null : Units.ParseTime("--timeout", texts.Timeout),
+            Json = texts.Json,
+            Verbose = texts.Verbose,
+            Device = texts.Device,
+        };
+    }
+
+    private static void RefuseSecondChance(string text)
+    {
+        switch (text)
+        {
+            case "off":
+                return;
+            case "on":
+                throw new UsageException(
+                    "--second-chance on needs the instruction emulator of this engine, which does not exist yet: what KVM cannot emulate ends the guest");
+            default:
+                throw new UsageException($"--second-chance: '{text}' is not on or off");
+        }
+    }
+
+    private static InterruptControllerMode ParseIrqchip(string text) => text switch
+    {
+        "kernel" => InterruptControllerMode.Kernel,
+        "split" => throw MissingChips(text, "the I/O APIC, the 8259 pair and the 8254"),
+        "userspace" => throw MissingChips(text, "the local APICs, the I/O APIC, the 8259 pair and the 8254"),
+        _ => throw new UsageException($"--irqchip: '{text}' is not kernel, split or userspace"),
+    };
+
+    private static UsageException MissingChips(string text, string missing) =>
+        new($"--irqchip {text} needs {missing} of this engine, which do not exist yet; use --irqchip kernel");
+
+    private static bool ParseFlatMode(string text) => text switch
+    {
+        "real" => false,
+        "long" => true,
+        _ => throw new UsageException($"--flat-mode: '{text}' is not real or long"),
+    };
+}

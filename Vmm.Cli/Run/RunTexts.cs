@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+namespace Vmm.Cli.Run;
+
+/// <summary>The options of <c>vmm run</c> as they were written, with their defaults.</summary>
+internal sealed record RunTexts
+{
+    public string? Kernel { get; init; }
+
+    public string? Flat { get; init; }
+
+    public string FlatMode { get; init; } = "real";
+
+    public string? Initrd { get; init; }
+
+    public string? CommandLine { get; init; }
+
+    public string Memory { get; init; } = "512M";
+
+    public string Cpus { get; init; } = "1";
+
+    public string Irqchip { get; init; } = "kernel";
+
+    public string Cpu { get; init; } = "host";
+
+    public string SecondChance { get; init; } = "off";
+
+    public string Console { get; init; } = "stdio";
+
+    public string? Timeout { get; init; }
+
+    public bool Json { get; init; }
+
+    public bool Verbose { get; init; }
+
+    public string Device { get; init; } = DeviceOption.DefaultPath;
+}

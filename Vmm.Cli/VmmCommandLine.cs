@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.CommandLine;
+using Vmm.Abstractions.Errors;
+using Vmm.Cli.Demo;
+using Vmm.Cli.Doctor;
+using Vmm.Cli.Run;
+using Vmm.Machine.Boot;
+
+namespace Vmm.Cli;
+
+/// <summary>The commands, and how their refusals become messages and exit codes.</summary>
+internal static class VmmCommandLine
+{
+    /// <summary>Carries out a command line.</summary>
+    /// <param name="args">The arguments, without the program's name.</param>
+    /// <param name="host">Where to write.</param>
+    /// <returns>The exit code.</returns>
+    public static int Invoke(string[] args, CliHost host)
+    {
+        RootCommand root = new("Runs x86-64 guests on Linux' KVM.")
+        {
+            RunCommand.Create(host),
+            DemoCommand.Create(host),
+            DoctorCommand.Create(host),
+        };
+        ParseResult result = root.Parse(args);
+        if (result.Errors.Count > 0)
+        {
+            foreach (System.CommandLine.Parsing.ParseError error in result.Errors)
+            {
+                host.Error.WriteLine($"vmm: {error.Message}");
+            }
+
+            host.Error.WriteLine($"vmm: '{Name(result)} --help' shows what there is.");
+            return ExitCodes.Usage;
+        }
+
+        return Guard(host, () => result.Invoke(new InvocationConfiguration
+        {
+            Output = host.Out,
+            Error = host.Error,
+            EnableDefaultExceptionHandler = false,
+
+            // Signals end the guest in an orderly way first; the commands see to that.
+            ProcessTerminationTimeout = null,
+        }));
+    }
+
+    private static string Name(ParseResult result) =>
+        result.CommandResult.Command is RootCommand ? "vmm" : $"vmm {result.CommandResult.Command.Name}";
+
+    private static int Guard(CliHost host, Func<int> action)
+    {
+        try
+        {
+            return action();
+        }
+        catch (UsageException usage)
+        {
+            return Fail(host, ExitCodes.Usage, usage.Message);
+        }
+        catch (BootImageException image)
+        {
+            return Fail(host, ExitCodes.BadInput, image.Message);
+        }
+        catch (HypervisorException hypervisor)
+        {
+            return Fail(host, ExitCodes.NoHypervisor, hypervisor.Message);
+        }
+        catch (VmmException refusal)
+        {
+            return Fail(host, ExitCodes.HostError, refusal.Message);
+        }
+        catch (IOException io)
+        {
+            return Fail(host, ExitCodes.BadInput, io.Message);
+        }
+        catch (UnauthorizedAccessException access)
+        {
+            return Fail(host, ExitCodes.BadInput, access.Message);
+        }
+    }
+
+    private static int Fail(CliHost host, int code, string message)
+    {
+        host.Error.WriteLine($"vmm: {message}");
+        return code;
+    }
+}

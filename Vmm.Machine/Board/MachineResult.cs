@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Collections.Immutable;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Vcpu;
+using Vmm.Machine.Diagnostics;
+
+namespace Vmm.Machine.Board;
+
+/// <summary>How a machine's run ended.</summary>
+public sealed record MachineResult
+{
+    /// <summary>Why it ended.</summary>
+    public required MachineEnd End { get; init; }
+
+    /// <summary>A sentence about it for a person.</summary>
+    public required string Detail { get; init; }
+
+    /// <summary>The vCPU that ended it; null when none in particular did.</summary>
+    public VcpuId? Vcpu { get; init; }
+
+    /// <summary>For <see cref="MachineEnd.DebugExit"/> the exit code that the guest asked for, always odd.</summary>
+    public int? DebugExitCode { get; init; }
+
+    /// <summary>The exit that ended it, where one did.</summary>
+    public VmExit? Exit { get; init; }
+
+    /// <summary>The instruction it ended at, where its bytes are known.</summary>
+    public InstructionReport? Instruction { get; init; }
+
+    /// <summary>Every vCPU's registers and figures after the end, by number.</summary>
+    public required ImmutableArray<VcpuReport> Vcpus { get; init; }
+
+    /// <summary>For <see cref="MachineEnd.HostError"/> the exception.</summary>
+    public Exception? Error { get; init; }
+
+    /// <summary>From the first vCPU's start to the last one's end.</summary>
+    public required TimeSpan Elapsed { get; init; }
+
+    /// <summary>The hypervisor.</summary>
+    public required HypervisorDescription Hypervisor { get; init; }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Serilog;
+using Vmm.Abstractions.Machine;
+using Vmm.Emulation.Cpuid;
+using Vmm.Machine.Devices;
+
+namespace Vmm.Machine.Board;
+
+/// <summary>What a <see cref="PcMachine"/> is built with.</summary>
+public sealed record PcOptions
+{
+    /// <summary>The VM's name: 1 to 127 characters, no slash.</summary>
+    public string Name { get; init; } = "pc";
+
+    /// <summary>RAM in bytes: a multiple of 4096, as <see cref="Boot.PcMemoryLayout"/> takes it.</summary>
+    public ulong MemorySize { get; init; } = 512ul << 20;
+
+    /// <summary>Processors, 1 to <see cref="Boot.MpTable.MaximumProcessors"/>.</summary>
+    public int Cpus { get; init; } = 1;
+
+    /// <summary>Who has the interrupt controllers; only <see cref="InterruptControllerMode.Kernel"/> is accepted.</summary>
+    public InterruptControllerMode InterruptControllerMode { get; init; } = InterruptControllerMode.Kernel;
+
+    /// <summary>The processor that the guest sees.</summary>
+    public CpuModel CpuModel { get; init; } = CpuModel.Host;
+
+    /// <summary>Where the serial console's output goes; dropped when null.</summary>
+    public IConsoleSink? Console { get; init; }
+
+    /// <summary>
+    /// Called when console input that had been refused could now be queued; see
+    /// <see cref="SerialPortOptions.OnInputRoom"/>.
+    /// </summary>
+    public Action? OnConsoleInputRoom { get; init; }
+
+    /// <summary>How long the guest may run, at most 24 days; without a limit when null.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>Whether to ask the host for huge pages under the guest's RAM.</summary>
+    public bool HugePages { get; init; }
+
+    /// <summary>Receives the machine's messages; silent when null.</summary>
+    public ILogger? Logger { get; init; }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Abstractions.IoPorts;
+using Vmm.Abstractions.Vcpu;
+
+namespace Vmm.Machine.Board;
+
+/// <summary>The ports through which a guest resets a PC or turns it off. May be used from any thread.</summary>
+/// <remarks>
+/// <para>
+/// Reset: command FEh to the keyboard controller, which pulses the processor's reset line (IBM PC AT Technical Reference,
+/// keyboard controller commands); bit 2 of the reset control register CF9h (Intel I/O controller hubs, RST_CNT).
+/// </para>
+/// <para>
+/// Power: SLP_EN in a register with the layout of PM1a_CNT (ACPI specification, section 4.8.3.2.1), whatever the sleep
+/// type, as no sleeping state but S5 exists.
+/// </para>
+/// </remarks>
+internal sealed class PcPowerPorts(Action<VcpuId, MachineEnd, string> end) : IPortHandler
+{
+    public const ushort KeyboardStatus = 0x64;
+    public const ushort ResetControl = 0xcf9;
+    public const ushort PowerManagementControl = 0x604;
+    private const uint PulseReset = 0xfe;
+    private const uint ResetProcessor = 1 << 2;
+    private const uint SleepEnable = 1 << 13;
+
+    // There is no keyboard controller; but a guest that waits for an empty input buffer before it pulses the line must
+    // not wait for ever.
+    private const uint InputBufferEmpty = 0xfd;
+
+    private uint _resetControl;
+    private uint _powerControl;
+
+    /// <summary>The ports to attach this to.</summary>
+    public static ReadOnlySpan<ushort> Ports => [KeyboardStatus, ResetControl, PowerManagementControl, PowerManagementControl + 1];
+
+    /// <inheritdoc/>
+    public PortOutcome Read(IVirtualCpu vcpu, ushort port, int bytes, out uint value)
+    {
+        value = port switch
+        {
+            KeyboardStatus => InputBufferEmpty,
+            ResetControl => Volatile.Read(ref _resetControl),
+            PowerManagementControl => Volatile.Read(ref _powerControl),
+            _ => Volatile.Read(ref _powerControl) >> 8,
+        };
+        return PortOutcome.Handled;
+    }
+
+    /// <inheritdoc/>
+    public PortOutcome Write(IVirtualCpu vcpu, ushort port, int bytes, uint value)
+    {
+        switch (port)
+        {
+            case KeyboardStatus when (value & 0xff) == PulseReset:
+                end(vcpu.Id, MachineEnd.Reset, "the guest pulsed the reset line of the keyboard controller (port 0x64)");
+                break;
+            case ResetControl:
+                Volatile.Write(ref _resetControl, value & 0xff & ~ResetProcessor);
+                if ((value & ResetProcessor) != 0)
+                {
+                    end(vcpu.Id, MachineEnd.Reset, "the guest wrote to the reset control register (port 0xcf9)");
+                }
+
+                break;
+            case PowerManagementControl:
+                WritePower(vcpu, value & 0xffff);
+                break;
+            case PowerManagementControl + 1:
+                WritePower(vcpu, (value & 0xff) << 8);
+                break;
+            default:
+                break;
+        }
+
+        return PortOutcome.Handled;
+    }
+
+    private void WritePower(IVirtualCpu vcpu, uint value)
+    {
+        Volatile.Write(ref _powerControl, value & ~SleepEnable);
+        if ((value & SleepEnable) != 0)
+        {
+            end(vcpu.Id, MachineEnd.PowerOff, "the guest turned the power off (port 0x604)");
+        }
+    }
+}
