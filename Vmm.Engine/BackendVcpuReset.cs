@@ -12,7 +12,9 @@ namespace Vmm.Engine;
 /// </summary>
 internal static class BackendVcpuReset
 {
-    private const int FpuSize = 4096 * 2;
+    /// <summary>More than the standard-format XSAVE area of any processor: with the AMX tiles it has 11008 bytes.</summary>
+    private const int FpuSize = 4096 * 8;
+
     private const int XStateBvOffset = 512;
 
     private static readonly RegisterName[] s_zeroed =

@@ -133,7 +133,7 @@ public sealed partial class VirtualCpu
             // guest goes on behind it when the caller enters again.
             PagingExit paging = new(new GuestPhysicalAddress(address), MemoryProtection.Write);
             backend.Fulfill();
-            _exit.SetPaging(ExitCode.Paging, paging, _exit.Rip);
+            _exit.SetPaging(ExitCode.Paging, paging, _exit.Rip, _exit.RipPosition);
             return Next.Return;
         }
 

@@ -160,6 +160,7 @@ public sealed partial class VirtualCpu
         }
 
         _externalInterrupts++;
+        Interlocked.Exchange(ref _attention, 1);
     }
 
     /// <inheritdoc/>
@@ -220,19 +221,7 @@ public sealed partial class VirtualCpu
     /// <summary>Hands the backend what is due, in the header's order: the combined event, NMI, external interrupt.</summary>
     private void InjectEvents(IBackendVcpu backend)
     {
-        bool injected = false;
-        if ((_exitEvent.IsValid || _exceptionEvent.IsValid)
-            && !backend.Events.Injected.IsValid
-            && TryTakeEntryEvent(out EventInformation information))
-        {
-            backend.Events = backend.Events with { Injected = information, Pending = default };
-            injected = true;
-            if (_exitEvent.IsValid)
-            {
-                Interlocked.Exchange(ref _attention, 1);
-            }
-        }
-
+        bool injected = (_exitEvent.IsValid || _exceptionEvent.IsValid) && InjectCombined(backend);
         if (IsNmiPending)
         {
             ClearNmi();
@@ -254,5 +243,38 @@ public sealed partial class VirtualCpu
                 backend.InterruptWindowRequested = true;
             }
         }
+        else if (backend.InterruptWindowRequested)
+        {
+            // Nobody waits for the window any more: left open, the guest would exit at each entry and get nowhere.
+            backend.InterruptWindowRequested = false;
+        }
+    }
+
+    /// <summary>Injects the event cut short and the queued exception, combined.</summary>
+    /// <returns>Whether an event is on its way.</returns>
+    private bool InjectCombined(IBackendVcpu backend)
+    {
+        BackendEvents events = backend.Events;
+        if (events.Injected.IsValid)
+        {
+            if (_exitEvent.IsValid)
+            {
+                // Only one event fits: the hypervisor's own goes first, this one is looked at after the next exit.
+                Interlocked.Exchange(ref _attention, 1);
+                return true;
+            }
+
+            // What the hypervisor is about to deliver again is an event whose delivery an exit cut short.
+            _exitEvent = events.Injected;
+        }
+
+        bool any = TryTakeEntryEvent(out EventInformation information);
+        backend.Events = events with { Injected = information, Pending = default };
+        if (_exitEvent.IsValid)
+        {
+            Interlocked.Exchange(ref _attention, 1);
+        }
+
+        return any;
     }
 }

@@ -37,7 +37,11 @@ public sealed partial class VirtualCpu
             TakeOwnership();
             try
             {
-                _isHalted = false;
+                if (_isHalted && value.Rip != Backend.GetRegister(RegisterName.Rip))
+                {
+                    LeaveHalt();
+                }
+
                 Backend.GeneralRegisters = value;
             }
             finally
@@ -76,7 +80,7 @@ public sealed partial class VirtualCpu
             TakeOwnership();
             try
             {
-                if (_exits != 0)
+                if (_hasRun)
                 {
                     EngineThrow.Busy(Operation, $"vCPU {Id} has run");
                 }
@@ -129,7 +133,7 @@ public sealed partial class VirtualCpu
         {
             if (register == RegisterName.Rip)
             {
-                _isHalted = false;
+                LeaveHalt();
             }
 
             Backend.SetRegister(register, value);
@@ -269,7 +273,8 @@ public sealed partial class VirtualCpu
         _exceptionEvent = default;
         Volatile.Write(ref _nmiPending, false);
         Volatile.Write(ref _externalInterruptPending, false);
-        _isHalted = false;
+        Interlocked.Exchange(ref _attention, 1);
+        LeaveHalt();
     }
 
     private ulong ReadApicBase()

@@ -31,6 +31,7 @@ public sealed partial class VirtualCpu
     private long _exitsSeenByWatch = -1;
     private bool _haltCheckRequested;
     private bool _isHalted;
+    private bool _hasRun;
 
     /// <summary>What a handled exit means for the run loop.</summary>
     private enum Next
@@ -57,6 +58,7 @@ public sealed partial class VirtualCpu
         TakeOwnership();
         try
         {
+            ObjectDisposedException.ThrowIf(_machine.IsDisposed, _machine);
             if (!_machine.IsActive(Id))
             {
                 EngineThrow.Invalid("vm_run", $"vCPU {Id} is not active");
@@ -71,7 +73,7 @@ public sealed partial class VirtualCpu
         }
         finally
         {
-            if (_machine.SuspendReason != SuspendReason.None)
+            if (_machine.SuspendReason != SuspendReason.None && _machine.IsActive(Id))
             {
                 _machine.MarkSuspended(Id);
             }
@@ -194,26 +196,42 @@ public sealed partial class VirtualCpu
 
     private void RunOwned(IBackendVcpu backend)
     {
+        _hasRun = true;
         Volatile.Write(ref _inRun, true);
-        Interlocked.Exchange(ref _attention, 1);
-        EnterTimeState(VcpuTimeState.EmulationEngine);
-        backend.BeginRun();
         try
         {
-            while (Volatile.Read(ref _attention) == 0 || Attend(backend) == Next.Continue)
+            Interlocked.Exchange(ref _attention, 1);
+            EnterTimeState(VcpuTimeState.EmulationEngine);
+            backend.BeginRun();
+            try
             {
-                EnterGuest(backend);
-                if (Handle(backend) == Next.Return)
-                {
-                    return;
-                }
+                EnterUntilReturn(backend);
+            }
+            finally
+            {
+                backend.EndRun();
             }
         }
         finally
         {
-            backend.EndRun();
             EnterTimeState(VcpuTimeState.EmulationUser);
+
+            // Whoever suspends the VM sets the reason and then looks whether a run goes on; this side writes and reads in
+            // the other order, so that at least one of the two notes that this vCPU is suspended.
             Volatile.Write(ref _inRun, false);
+            Interlocked.MemoryBarrier();
+        }
+    }
+
+    private void EnterUntilReturn(IBackendVcpu backend)
+    {
+        while (Volatile.Read(ref _attention) == 0 || Attend(backend) == Next.Continue)
+        {
+            EnterGuest(backend);
+            if (Handle(backend) == Next.Return)
+            {
+                return;
+            }
         }
     }
 
@@ -272,7 +290,7 @@ public sealed partial class VirtualCpu
         || Volatile.Read(ref _requestIdle)
         || Volatile.Read(ref _runBlocks) != 0
         || Volatile.Read(ref _yieldRequested)
-        || !_machine.DebugVcpus.IsEmpty;
+        || _machine.DebugVcpus.Contains(Id);
 
     private Next Handle(IBackendVcpu backend)
     {
@@ -316,7 +334,12 @@ public sealed partial class VirtualCpu
                 Interlocked.Exchange(ref _attention, 1);
                 return Next.Continue;
             case ExitCode.Monitor or ExitCode.Mwait or ExitCode.VmInstruction:
-                Inject(GuestException.InvalidOpcode());
+                // The instruction comes again after an exception that is queued already.
+                if (!_exceptionEvent.IsValid)
+                {
+                    Inject(GuestException.InvalidOpcode());
+                }
+
                 return Next.Continue;
             case ExitCode.MonitorTrap:
                 _machine.SuspendForDebug(this);
@@ -385,9 +408,18 @@ public sealed partial class VirtualCpu
             return _exit.Code == ExitCode.Suspended ? WaitForSuspension() : Next.Return;
         }
 
-        _machine.SetHalted(Id, halted: false);
-        _isHalted = false;
+        LeaveHalt();
         return Next.Continue;
+    }
+
+    /// <summary>Notes that the guest does not wait in HLT any more.</summary>
+    private void LeaveHalt()
+    {
+        if (_isHalted)
+        {
+            _isHalted = false;
+            _machine.SetHalted(Id, halted: false);
+        }
     }
 
     private bool HasWakeEvent(bool interruptible) =>

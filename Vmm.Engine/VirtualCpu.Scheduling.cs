@@ -262,10 +262,17 @@ public sealed partial class VirtualCpu
         ReleaseBackend();
     }
 
+    /// <summary>Whether the guest has had an exit of its own, not a kick, since this was asked last.</summary>
+    internal bool HasExitedSinceLastLook()
+    {
+        long now = Volatile.Read(ref _exits) - Volatile.Read(ref _kicks);
+        return Interlocked.Exchange(ref _exitsSeenByWatch, now) != now;
+    }
+
     /// <summary>Makes the run loop look whether the hypervisor holds a vCPU that is halted for good.</summary>
     internal void AskWhetherHalted()
     {
-        if (Volatile.Read(ref _inRun) && Volatile.Read(ref _exits) == Interlocked.Exchange(ref _exitsSeenByWatch, _exits))
+        if (Volatile.Read(ref _inRun))
         {
             Volatile.Write(ref _haltCheckRequested, true);
             Notify();

@@ -130,11 +130,33 @@ public sealed partial class VirtualCpu : IVirtualCpu
         Volatile.Write(ref _nmiPending, false);
         Volatile.Write(ref _externalInterruptPending, false);
         _isHalted = false;
+        _hasRun = false;
         _x2ApicState = Abstractions.Registers.X2ApicState.Disabled;
         lock (_gate)
         {
             _runState = VcpuRunState.Halt;
             _sipiVector = 0;
+        }
+    }
+
+    /// <summary>Whether a change of what CPUID answers could no longer reach the guest.</summary>
+    internal bool IsCpuidFixed =>
+        _backend is not null && _hasRun && _machine.HypervisorBackend.Description.CpuidFixedAfterRun;
+
+    /// <summary>Gives the hypervisor the answers that follow from the VM's topology.</summary>
+    internal void RefreshCpuid()
+    {
+        TakeOwnership();
+        try
+        {
+            if (_backend is not null && (_cpuid.Flags & CpuidFlags.LegacyHandling) != 0)
+            {
+                PushCpuid(_backend, _cpuid);
+            }
+        }
+        finally
+        {
+            GiveOwnershipBack();
         }
     }
 
@@ -148,6 +170,7 @@ public sealed partial class VirtualCpu : IVirtualCpu
 
     private IBackendVcpu CreateBackend()
     {
+        ObjectDisposedException.ThrowIf(_machine.IsDisposed, _machine);
         IBackendVcpu backend = _machine.BackendVm.CreateVcpu(Id);
         try
         {

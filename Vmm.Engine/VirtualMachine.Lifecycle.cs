@@ -95,6 +95,12 @@ public sealed partial class VirtualMachine
 
             _active = _active.With(cpu.Id);
         }
+
+        if (SuspendReason != SuspendReason.None)
+        {
+            // Somebody suspended the VM meanwhile, perhaps without having seen this vCPU.
+            MarkSuspended(cpu.Id);
+        }
     }
 
     /// <summary>Whether a vCPU is active.</summary>
@@ -202,14 +208,31 @@ public sealed partial class VirtualMachine
         }
     }
 
+    /// <summary>
+    /// Asks the vCPUs that have been quiet whether they are halted. Earlier answers are forgotten first, for all of them: a
+    /// vCPU that was halted may have been woken inside the hypervisor.
+    /// </summary>
+    internal void LookForHalt()
+    {
+        lock (_setsLock)
+        {
+            _halted = VcpuSet.Empty;
+        }
+
+        foreach (VirtualCpu cpu in _vcpus)
+        {
+            if (!cpu.HasExitedSinceLastLook())
+            {
+                cpu.AskWhetherHalted();
+            }
+        }
+    }
+
     private static void WatchForHalt(object? state)
     {
         if (((WeakReference<VirtualMachine>)state!).TryGetTarget(out VirtualMachine? machine) && !machine.IsDisposed)
         {
-            foreach (VirtualCpu cpu in machine._vcpus)
-            {
-                cpu.AskWhetherHalted();
-            }
+            machine.LookForHalt();
         }
     }
 

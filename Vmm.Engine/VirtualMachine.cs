@@ -19,7 +19,7 @@ namespace Vmm.Engine;
 
 /// <summary>One guest over any hypervisor backend.</summary>
 /// <remarks>
-/// Lock order: vCPU ownership, then the memory map's lock, then <c>_setsLock</c>, then a vCPU's gate. No lock is held while
+/// Lock order: vCPU ownership, then the memory map's lock, then a vCPU's gate, then <c>_setsLock</c>. No lock is held while
 /// a handler runs or the guest executes.
 /// </remarks>
 public sealed partial class VirtualMachine : IVirtualMachine
@@ -44,8 +44,8 @@ public sealed partial class VirtualMachine : IVirtualMachine
         Space = new GuestAddressSpace();
         _memoryMap = new MemoryMap(this, options, Space);
         _ports = new PortSpace(options.MaxPortHandlers);
-        BackendVm = CreateBackendVm();
         SupportedCpuid = backend.GetSupportedCpuid();
+        BackendVm = CreateBackendVm();
         _vcpus = new VirtualCpu[options.MaxCpus];
         for (int i = 0; i < _vcpus.Length; i++)
         {
@@ -83,7 +83,21 @@ public sealed partial class VirtualMachine : IVirtualMachine
                 EngineThrow.Invalid("vm_set_topology", $"{value.Total} threads are more than the VM's {MaxCpus} vCPUs");
             }
 
+            if (value == _topology)
+            {
+                return;
+            }
+
+            if (Array.Find(_vcpus, cpu => cpu.IsCpuidFixed) is VirtualCpu fixedCpu)
+            {
+                EngineThrow.Busy("vm_set_topology", $"vCPU {fixedCpu.Id} has run: its CPUID shows the topology no longer");
+            }
+
             _topology = value;
+            foreach (VirtualCpu cpu in _vcpus)
+            {
+                cpu.RefreshCpuid();
+            }
         }
     }
 
@@ -301,12 +315,24 @@ public sealed partial class VirtualMachine : IVirtualMachine
         {
             ObjectDisposedException.ThrowIf(machine.IsDisposed, machine);
             _machine = machine;
-            foreach (VirtualCpu cpu in machine._vcpus)
+            int taken = 0;
+            try
             {
-                cpu.TakeOwnership();
-            }
+                for (; taken < machine._vcpus.Length; taken++)
+                {
+                    machine._vcpus[taken].TakeOwnership();
+                }
 
-            IsHeld = true;
+                IsHeld = true;
+            }
+            finally
+            {
+                // Whoever destroys the VM meanwhile waits for those that were taken before.
+                for (int i = 0; i < taken && !IsHeld; i++)
+                {
+                    machine._vcpus[i].GiveOwnershipBack();
+                }
+            }
         }
 
         public bool IsHeld { get; private set; }

@@ -42,6 +42,11 @@ public sealed class VirtualMachineFactory(IHypervisorBackend backend, ILogger? l
             EngineThrow.Invalid(Operation, "a VM has at least one vCPU and no negative limit");
         }
 
+        if (!Enum.IsDefined(options.InterruptControllerMode))
+        {
+            EngineThrow.Invalid(Operation, $"{(int)options.InterruptControllerMode} is not a mode of interrupt controllers");
+        }
+
         if (options.MaxCpus > backend.Description.MaxCpus)
         {
             EngineThrow.Invalid(

@@ -20,11 +20,13 @@ public sealed class KvmBackend : IHypervisorBackend
 
     private readonly KvmSystemFd _system;
     private readonly KvmBackendOptions _options;
+    private readonly Lazy<ImmutableArray<CpuidEntry>> _supportedCpuid;
 
     private KvmBackend(KvmSystemFd system, KvmBackendOptions options)
     {
         _system = system;
         _options = options;
+        _supportedCpuid = new(() => [.. system.GetSupportedCpuid().Select(KvmConvert.ToEntry)]);
         Log = (options.Logger ?? Logger.None).ForContext<KvmBackend>();
         int maxCpus = system.CheckExtension(KvmCapability.MaxVcpus);
         Description = new HypervisorDescription(
@@ -93,8 +95,7 @@ public sealed class KvmBackend : IHypervisorBackend
     }
 
     /// <inheritdoc/>
-    public ImmutableArray<CpuidEntry> GetSupportedCpuid() =>
-        [.. _system.GetSupportedCpuid().Select(KvmConvert.ToEntry)];
+    public ImmutableArray<CpuidEntry> GetSupportedCpuid() => _supportedCpuid.Value;
 
     /// <inheritdoc/>
     public ImmutableArray<MsrIndex> GetSupportedMsrs() =>

@@ -20,7 +20,8 @@ internal sealed partial class KvmVcpu
     private int _exitDataOffset;
     private int _exitDataLength;
 
-    private void Decode(ref VmExit exit)
+    /// <summary>Translates what the run page says.</summary>
+    internal void Decode(ref VmExit exit)
     {
         ref KvmRun run = ref _page.Run;
         KvmExitReason reason = (KvmExitReason)run.ExitReason;

@@ -45,6 +45,9 @@ internal sealed partial class KvmVcpu : IBackendVcpu
     /// <inheritdoc/>
     public VcpuId Id { get; }
 
+    /// <summary>The run page, for tests that write exits by hand.</summary>
+    internal RunPage Page => _page;
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -30,7 +30,10 @@ public interface IVirtualMachine : IDisposable
     int MaxCpus { get; }
 
     /// <summary>How the vCPUs are arranged. Any thread.</summary>
-    /// <exception cref="VmmException">EINVAL on setting: more threads in all than <see cref="MaxCpus"/>.</exception>
+    /// <exception cref="VmmException">
+    /// On setting, EINVAL: more threads in all than <see cref="MaxCpus"/>; EBUSY: a vCPU has run whose CPUID the hypervisor no
+    /// longer changes.
+    /// </exception>
     [VmmKernelSymbol("vm_get_topology")]
     [VmmKernelSymbol("vm_set_topology")]
     CpuTopology Topology { get; set; }

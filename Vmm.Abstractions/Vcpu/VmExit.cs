@@ -254,9 +254,12 @@ public struct VmExit
     /// <param name="code"><see cref="ExitCode.Paging"/> or <see cref="ExitCode.MemoryFault"/>.</param>
     /// <param name="paging">The access.</param>
     /// <param name="rip">The instruction pointer.</param>
-    public void SetPaging(ExitCode code, in PagingExit paging, ulong rip)
+    /// <param name="position">Where it lies.</param>
+    public void SetPaging(
+        ExitCode code, in PagingExit paging, ulong rip, RipPosition position = RipPosition.AtInstruction)
     {
         Set(code, rip);
+        _ripPosition = position;
         _paging = paging;
     }
 

@@ -2,6 +2,7 @@
 
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Vmm.Abstractions.Errors;
 
 namespace Vmm.Kvm.Interop;
 
@@ -110,10 +111,20 @@ internal sealed partial class KvmVcpuFd
     /// <param name="address">The first guest-physical address, a page multiple.</param>
     /// <param name="size">Bytes, a page multiple.</param>
     /// <returns>The bytes that are left; zero when all is done.</returns>
-    public ulong PreFaultMemory(ulong address, ulong size)
+    public unsafe ulong PreFaultMemory(ulong address, ulong size)
     {
         KvmPreFaultMemory range = new() { Gpa = address, Size = size };
-        Ioctl(KvmRequests.PreFaultMemory, ref range);
+
+        // SAFETY: the local is on this stack for the call.
+        int result = TryIoctl(KvmRequests.PreFaultMemory.Code, &range);
+
+        // A pending signal, or a slot that is changing, stops the kernel before the first page: nothing is done yet.
+        if (result is -(int)VmmError.EINTR or -(int)VmmError.EAGAIN)
+        {
+            return range.Size;
+        }
+
+        Checked(KvmRequests.PreFaultMemory.Name, KvmRequests.PreFaultMemory.Capability, result);
         return range.Size;
     }
 

@@ -12,6 +12,8 @@ namespace Vmm.Tests.Kvm.Interop;
 [NonParallelizable]
 public sealed class DescriptorLifetimeTests
 {
+    private const string MemfdName = "vmm-lifetime";
+
     [Test]
     public void Parents_disposed_first_stay_open_for_their_children()
     {
@@ -78,21 +80,24 @@ public sealed class DescriptorLifetimeTests
         RunPages().Should().Be(0);
     }
 
-    [Test]
-    public void Cycles_of_create_run_and_dispose_leave_nothing_behind()
+    [TestCase(50)]
+    [TestCase(10_000, Category = "Stress", Explicit = true, Reason = "run it by its category")]
+    public void Cycles_of_create_run_and_dispose_leave_nothing_behind(int cycles)
     {
         Cycle();
         int descriptors = Descriptors().Length;
         int mappings = Mappings();
 
-        for (int count = 0; count < 50; count++)
+        for (int count = 0; count < cycles; count++)
         {
             Cycle();
         }
 
-        Descriptors().Should().HaveCount(descriptors);
-        Mappings().Should().BeCloseTo(mappings, 8, "only the runtime's own heap may have grown");
+        // The runtime opens and closes files of its own meanwhile; one leak in each cycle is far more than that.
+        Descriptors().Length.Should().BeLessThan(descriptors + 8);
+        Mappings().Should().BeLessThan(mappings + 40);
         KvmDescriptors().Should().BeEmpty();
+        Descriptors().Should().NotContain(target => target.Contains(MemfdName, StringComparison.Ordinal));
         RunPages().Should().Be(0);
     }
 
@@ -100,7 +105,7 @@ public sealed class DescriptorLifetimeTests
     {
         using KvmSystemFd system = KvmRequirement.Open();
         using KvmVmFd vm = system.CreateVm();
-        using MemoryMapping memory = MemoryMapping.Create(0x2000, new MemoryMappingOptions { MemfdName = "vmm-test" });
+        using MemoryMapping memory = MemoryMapping.Create(0x2000, new MemoryMappingOptions { MemfdName = MemfdName });
         vm.SetUserMemoryRegion(0, KvmMemoryRegionFlags.None, 0, memory, 0, memory.Length);
         using KvmVcpuFd vcpu = vm.CreateVcpu(0);
         memory.Slice(0x1000, 1)[0] = 0xf4;

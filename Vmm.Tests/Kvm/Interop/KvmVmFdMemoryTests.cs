@@ -171,13 +171,35 @@ public sealed class KvmVmFdMemoryTests : KvmFixture
             return;
         }
 
-        vm.EnableDirtyRing(65536);
+        const uint RingBytes = 65536;
+        vm.EnableDirtyRing(RingBytes);
+        using MemoryMapping ram = MemoryMapping.Create(4 * Page);
+        vm.SetUserMemoryRegion(3, KvmMemoryRegionFlags.LogDirtyPages, 0, ram, 0, 4 * Page);
         using KvmVcpuFd vcpu = vm.CreateVcpu(0);
-        using DirtyRing ring = vcpu.MapDirtyRing(65536);
+        using DirtyRing ring = vcpu.MapDirtyRing(RingBytes);
+        s_store.CopyTo(ram.Slice(CodeAddress, s_store.Length));
+        vcpu.GetSregs(out KvmSregs system);
+        system.Cs.Base = 0;
+        system.Cs.Selector = 0;
+        system.Ds.Base = 2 * Page;
+        vcpu.SetSregs(system);
+        vcpu.SetRegs(new KvmRegs { Rip = CodeAddress, Rflags = 2 });
 
-        ring.Capacity.Should().Be(4096);
+        using (KvmVcpuSession session = vcpu.OpenSession())
+        {
+            session.Run().Should().Be(0);
+        }
+
+        List<(uint Slot, ulong Page)> written = [];
+        while (ring.TryHarvest(out uint slot, out ulong page))
+        {
+            written.Add((slot, page));
+        }
+
+        ring.Capacity.Should().Be(RingBytes / 16);
+        written.Should().Contain((3u, 2UL));
+        vm.ResetDirtyRings().Should().Be(written.Count);
         ring.TryHarvest(out _, out _).Should().BeFalse();
-        vm.ResetDirtyRings().Should().Be(0);
     }
 
     [Test]

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Emulation.Instructions.Execution;
+
+namespace Vmm.Benchmarks.Emulation;
+
+/// <summary>Endless guest loops on a flat CPU with 1 MiB of memory.</summary>
+internal static class GuestLoops
+{
+    internal const int Code = 0x8000;
+
+    /// <summary>
+    /// add eax, ecx; xor edx, eax; inc ecx; lea ebx, [eax+ecx*2+3]; shl esi, 1; sub edi, ebx; test edi, edi; jmp start
+    /// </summary>
+    internal static readonly byte[] RegisterCode =
+        [0x01, 0xC8, 0x31, 0xC2, 0xFF, 0xC1, 0x8D, 0x5C, 0x48, 0x03, 0xD1, 0xE6, 0x29, 0xDF, 0x85, 0xFF, 0xEB, 0xEE];
+
+    /// <summary>
+    /// start: mov esi, 0x10000; mov edi, 0x20000; mov ecx, 0x1000; next: mov eax, [esi]; mov [edi], eax; add esi, 4; add edi, 4;
+    /// dec ecx; jnz next; jmp start
+    /// </summary>
+    internal static readonly byte[] CopyCode =
+    [
+        0xBE, 0x00, 0x00, 0x01, 0x00, 0xBF, 0x00, 0x00, 0x02, 0x00, 0xB9, 0x00, 0x10, 0x00, 0x00,
+        0x8B, 0x06, 0x89, 0x07, 0x83, 0xC6, 0x04, 0x83, 0xC7, 0x04, 0xFF, 0xC9, 0x75, 0xF2, 0xEB, 0xE1,
+    ];
+
+    internal static FlatCpu Registers() => Create(RegisterCode, paging: false);
+
+    internal static FlatCpu Copy() => Create(CopyCode, paging: false);
+
+    internal static FlatCpu CopyPaged() => Create(CopyCode, paging: true);
+
+    /// <summary>64-bit with identity-mapped 2 MiB pages, or 32-bit without paging.</summary>
+    private static FlatCpu Create(byte[] code, bool paging)
+    {
+        byte[] memory = new byte[1 << 20];
+        code.CopyTo(memory, Code);
+        CpuState state = new() { Rip = Code, Cr0 = 0x11 };
+        state.Segments[(int)SegmentName.Cs] = new() { Access = 0xC09B, Limit = uint.MaxValue, Selector = 8 };
+        foreach (SegmentName segment in (ReadOnlySpan<SegmentName>)[SegmentName.Es, SegmentName.Ss, SegmentName.Ds, SegmentName.Fs, SegmentName.Gs])
+        {
+            state.Segments[(int)segment] = new() { Access = 0xC093, Limit = uint.MaxValue, Selector = 16 };
+        }
+
+        if (paging)
+        {
+            BitConverter.TryWriteBytes(memory.AsSpan(0x1000), 0x2003UL);
+            BitConverter.TryWriteBytes(memory.AsSpan(0x2000), 0x3003UL);
+            BitConverter.TryWriteBytes(memory.AsSpan(0x3000), 0x83UL);
+            state.Cr0 = 0x8001_0011;
+            state.Cr3 = 0x1000;
+            state.Cr4 = 0x20;
+            state.Efer = 0x500;
+            state.Segments[(int)SegmentName.Cs] = new() { Access = 0xA09B, Limit = uint.MaxValue, Selector = 8 };
+        }
+
+        return new(state, memory, new FlatDevices());
+    }
+}

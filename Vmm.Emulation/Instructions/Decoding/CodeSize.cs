@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+namespace Vmm.Emulation.Instructions.Decoding;
+
+/// <summary>The default size of code: CS.D, or CS.L in long mode (volume 3, section 5.2.1).</summary>
+public enum CodeSize : byte
+{
+    /// <summary>Real, virtual-8086 and 16-bit protected or compatibility mode.</summary>
+    Bits16,
+
+    /// <summary>32-bit protected or compatibility mode.</summary>
+    Bits32,
+
+    /// <summary>64-bit mode.</summary>
+    Bits64,
+}

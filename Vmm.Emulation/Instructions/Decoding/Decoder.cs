@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Vmm.Emulation.Instructions.Decoding;
+
+/// <summary>
+/// Decodes one x86 instruction from bytes. Pure: no memory access beside the span, no allocation, no state; any thread.
+/// EVEX encodings are recognised with their length and refused by the executor; encodings that only AMD or VIA processors
+/// ever had (3DNow!, XOP, FMA4, SVM, PadLock), those of AMX and those of the Xeon Phi are invalid.
+/// </summary>
+public static class Decoder
+{
+    /// <summary>The architectural limit on an instruction's length in bytes (volume 2, section 2.3.11).</summary>
+    public const int MaximumLength = 15;
+
+    private const byte NoSegment = 0xFF;
+
+    /// <summary>
+    /// Decodes the instruction at the start of <paramref name="bytes"/>. Bytes behind the fifteenth are not looked at. Any
+    /// content is permitted; <paramref name="instruction"/> is the default value unless the result is <see cref="DecodeStatus.Decoded"/>.
+    /// </summary>
+    public static DecodeStatus Decode(ReadOnlySpan<byte> bytes, CodeSize codeSize, out Instruction instruction)
+    {
+        // SAFETY: every read below is at an index less than `limit`, which is at most the span's length, or is checked as a
+        // block against it.
+        ref byte code = ref MemoryMarshal.GetReference(bytes);
+        int limit = Math.Min(bytes.Length, MaximumLength);
+        bool is64 = codeSize == CodeSize.Bits64;
+        OpcodeMap map = is64 ? OpcodeTables.Long : OpcodeTables.Legacy;
+        State state = default;
+        state.Segment = NoSegment;
+        uint opcode;
+        ulong cell;
+        int at = 0;
+        while (true)
+        {
+            if (at >= limit)
+            {
+                return Short(at + 1, out instruction);
+            }
+
+            opcode = Unsafe.Add(ref code, at++);
+            cell = map.Cells[opcode];
+            if ((cell & (ulong)Traits.Prefix) == 0)
+            {
+                break;
+            }
+
+            state.Prefix(opcode, is64);
+        }
+
+        int mapNumber = 0;
+        if ((cell & (ulong)Traits.Escape) != 0)
+        {
+            if (at >= limit)
+            {
+                return Short(at + 1, out instruction);
+            }
+
+            uint next = Unsafe.Add(ref code, at);
+            if (opcode == 0x0F)
+            {
+                at++;
+                opcode = next;
+                map = OpcodeTables.Map0F;
+                mapNumber = 1;
+                if (opcode is 0x38 or 0x3A)
+                {
+                    if (at >= limit)
+                    {
+                        return Short(at + 1, out instruction);
+                    }
+
+                    map = opcode == 0x38 ? OpcodeTables.Map0F38 : OpcodeTables.Map0F3A;
+                    mapNumber = opcode == 0x38 ? 2 : 3;
+                    opcode = Unsafe.Add(ref code, at++);
+                }
+            }
+            else if (is64 || next >= 0xC0)
+            {
+                if (opcode == 0x62)
+                {
+                    return Evex.Decode(bytes, at, codeSize, in state, out instruction);
+                }
+
+                OpcodeMap? vex = state.Vex(ref code, ref at, limit, opcode == 0xC4, is64, out DecodeStatus status);
+                if (vex is null)
+                {
+                    instruction = default;
+                    return status;
+                }
+
+                map = vex;
+                mapNumber = state.VexMap;
+                opcode = Unsafe.Add(ref code, at++);
+            }
+        }
+
+        cell = map.Cells[state.Pp << 8 | opcode];
+        uint modRm = 0;
+        if ((cell & OpcodeCell.ModRm) != 0)
+        {
+            if (at >= limit)
+            {
+                return Short(at + 1, out instruction);
+            }
+
+            modRm = Unsafe.Add(ref code, at++);
+        }
+
+        while ((cell & (ulong)Traits.Selector) != 0)
+        {
+            cell = map.Children[Choose(cell, modRm, in state, is64)];
+        }
+
+        if (cell >> OpcodeCell.OperationShift == 0)
+        {
+            instruction = default;
+            return DecodeStatus.Invalid;
+        }
+
+        uint addressLog2 = is64
+            ? (state.Flags & Prefixes.AddressSize) != 0 ? 2u : 3u
+            : codeSize == CodeSize.Bits32 ^ (state.Flags & Prefixes.AddressSize) != 0 ? 2u : 1u;
+        uint reg = 0;
+        uint rm = opcode & 7 | state.B;
+        uint index = Instruction.NoRegister;
+        uint scale = 0;
+        int displacementLength = 0;
+        if ((cell & OpcodeCell.ModRm) != 0)
+        {
+            reg = modRm >> 3 & 7 | state.R;
+            if (modRm >= 0xC0 || (cell & (ulong)Traits.ModIgnored) != 0)
+            {
+                rm = modRm & 7 | state.B;
+            }
+            else
+            {
+                state.Flags |= Prefixes.Memory;
+                if (addressLog2 == 1)
+                {
+                    displacementLength = Operand16(modRm, ref state, out rm, out index);
+                }
+                else
+                {
+                    uint mod = modRm >> 6;
+                    rm = modRm & 7;
+                    if (rm == 4)
+                    {
+                        if (at >= limit)
+                        {
+                            return Short(at + 1, out instruction);
+                        }
+
+                        uint sib = Unsafe.Add(ref code, at++);
+                        rm = sib & 7;
+                        index = sib >> 3 & 7 | state.X;
+                        scale = sib >> 6;
+                        if (index == 4 && (cell & (ulong)Traits.VectorSib) == 0)
+                        {
+                            index = Instruction.NoRegister;
+                            scale = 0;
+                        }
+                    }
+                    else if ((cell & (ulong)Traits.VectorSib) != 0)
+                    {
+                        instruction = default;
+                        return DecodeStatus.Invalid;
+                    }
+
+                    if (mod == 0 && rm == 5)
+                    {
+                        displacementLength = 4;
+                        rm = is64 && (modRm & 7) == 5 ? Instruction.RipRegister : (uint)Instruction.NoRegister;
+                    }
+                    else
+                    {
+                        rm |= state.B;
+                        displacementLength = (int)(mod * mod);
+                        if (rm is 4 or 5 && state.Segment == NoSegment)
+                        {
+                            state.Segment = 2;
+                        }
+                    }
+                }
+            }
+        }
+
+        if (!state.IsPermitted(cell, is64, addressLog2, reg, index))
+        {
+            instruction = default;
+            return DecodeStatus.Invalid;
+        }
+
+        uint sizeIndex = (uint)(cell >> OpcodeCell.SizeShift & 15) << 4 | (uint)codeSize << 2 | (uint)(state.Flags & (Prefixes.W | Prefixes.OperandSize));
+        uint sizeLog2 = OpcodeTables.Sizes[(int)sizeIndex];
+        ImmediateKind kind = (ImmediateKind)(cell >> OpcodeCell.ImmediateShift & 15);
+        int immediateLength = kind == ImmediateKind.None ? 0 : ImmediateLength(kind, sizeLog2, addressLog2);
+        int length = at + displacementLength + immediateLength;
+        if (length > limit)
+        {
+            return Short(length, out instruction);
+        }
+
+        int displacement = 0;
+        if (displacementLength != 0)
+        {
+            displacement = displacementLength switch
+            {
+                1 => (sbyte)Unsafe.Add(ref code, at),
+                2 => Unsafe.ReadUnaligned<short>(ref Unsafe.Add(ref code, at)),
+                _ => Unsafe.ReadUnaligned<int>(ref Unsafe.Add(ref code, at)),
+            };
+        }
+
+        ulong immediate = immediateLength == 0 ? 0 : Immediate(ref Unsafe.Add(ref code, at + displacementLength), kind, immediateLength);
+        uint segment = state.Segment == NoSegment ? 3 : state.Segment;
+        instruction = new(
+            cell,
+            immediate,
+            (uint)displacement | (ulong)length << 32 | (ulong)opcode << 40 | (ulong)reg << 48 | (ulong)rm << 56,
+            index | scale << 8 | segment << 16 | state.Vvvv << 24
+                | (ulong)state.Flags << 32 | (ulong)(sizeLog2 | addressLog2 << 2) << 48 | (ulong)mapNumber << 56);
+        return DecodeStatus.Decoded;
+    }
+
+    internal static DecodeStatus Short(int needed, out Instruction instruction)
+    {
+        instruction = default;
+        return needed > MaximumLength ? DecodeStatus.TooLong : DecodeStatus.NeedMoreBytes;
+    }
+
+    private static int Choose(ulong cell, uint modRm, in State state, bool is64)
+    {
+        int child = (SelectorKind)(cell >> OpcodeCell.SelectorKindShift & 0xFF) switch
+        {
+            SelectorKind.Group => (int)(modRm >> 3 & 7 | (modRm >= 0xC0 ? 8u : 0u)),
+            SelectorKind.Rm => (int)(modRm & 7),
+            SelectorKind.W => (state.Flags & Prefixes.W) != 0 ? 1 : 0,
+            SelectorKind.W64 => is64 && (state.Flags & Prefixes.W) != 0 ? 1 : 0,
+            SelectorKind.L => (state.Flags & Prefixes.L) != 0 ? 1 : 0,
+            _ => state.B != 0 ? 1 : 0,
+        };
+        return (int)(cell >> OpcodeCell.SelectorIndexShift) + child;
+    }
+
+    /// <summary>The 16-bit forms (volume 2, table 2-1).</summary>
+    private static int Operand16(uint modRm, ref State state, out uint @base, out uint index)
+    {
+        const uint Bx = 3, Bp = 5, Si = 6, Di = 7;
+        uint mod = modRm >> 6;
+        uint rm = modRm & 7;
+        index = rm < 4 ? (rm & 1) == 0 ? Si : Di : Instruction.NoRegister;
+        @base = rm switch
+        {
+            0 or 1 or 7 => Bx,
+            4 => Si,
+            5 => Di,
+            _ => Bp,
+        };
+        if (mod == 0 && rm == 6)
+        {
+            @base = Instruction.NoRegister;
+            return 2;
+        }
+
+        if (@base == Bp && state.Segment == NoSegment)
+        {
+            state.Segment = 2;
+        }
+
+        return (int)mod;
+    }
+
+    private static int ImmediateLength(ImmediateKind kind, uint sizeLog2, uint addressLog2) => kind switch
+    {
+        ImmediateKind.SignedByte or ImmediateKind.Byte => 1,
+        ImmediateKind.Word => 2,
+        ImmediateKind.Z => sizeLog2 == 1 ? 2 : 4,
+        ImmediateKind.V => 1 << (int)sizeLog2,
+        ImmediateKind.Offset => 1 << (int)addressLog2,
+        ImmediateKind.FarPointer => sizeLog2 == 1 ? 4 : 6,
+        _ => 3,
+    };
+
+    private static ulong Immediate(ref byte at, ImmediateKind kind, int length)
+    {
+        switch (kind)
+        {
+            case ImmediateKind.SignedByte:
+                return (ulong)(sbyte)at;
+            case ImmediateKind.Byte:
+                return at;
+            case ImmediateKind.Word:
+                return Unsafe.ReadUnaligned<ushort>(ref at);
+            case ImmediateKind.Z:
+                return length == 2 ? (ulong)Unsafe.ReadUnaligned<short>(ref at) : (ulong)Unsafe.ReadUnaligned<int>(ref at);
+            case ImmediateKind.FarPointer:
+                return length == 4
+                    ? Unsafe.ReadUnaligned<ushort>(ref at) | (ulong)Unsafe.ReadUnaligned<ushort>(ref Unsafe.Add(ref at, 2)) << 32
+                    : Unsafe.ReadUnaligned<uint>(ref at) | (ulong)Unsafe.ReadUnaligned<ushort>(ref Unsafe.Add(ref at, 4)) << 32;
+            case ImmediateKind.WordByte:
+                return Unsafe.ReadUnaligned<ushort>(ref at) | (ulong)Unsafe.Add(ref at, 2) << 16;
+            default:
+                return length switch
+                {
+                    2 => Unsafe.ReadUnaligned<ushort>(ref at),
+                    4 => Unsafe.ReadUnaligned<uint>(ref at),
+                    _ => Unsafe.ReadUnaligned<ulong>(ref at),
+                };
+        }
+    }
+
+    /// <summary>What prefixes leave behind.</summary>
+    internal struct State
+    {
+        internal Prefixes Flags;
+        internal uint Pp;
+        internal uint Segment;
+        internal uint R;
+        internal uint X;
+        internal uint B;
+        internal uint Vvvv;
+        internal int VexMap;
+
+        /// <summary>Whether vvvv names a register as it was encoded.</summary>
+        internal bool VvvvGiven;
+
+        internal void Prefix(uint value, bool is64)
+        {
+            if (is64 && (value & 0xF0) == 0x40)
+            {
+                // A REX prefix counts only right before the opcode: any later prefix clears it.
+                Flags = Flags & ~Prefixes.W | Prefixes.Rex | ((value & 8) != 0 ? Prefixes.W : Prefixes.None);
+                R = (value & 4) << 1;
+                X = (value & 2) << 2;
+                B = (value & 1) << 3;
+                return;
+            }
+
+            Flags &= ~(Prefixes.Rex | Prefixes.W);
+            R = X = B = 0;
+            switch (value)
+            {
+                case 0x66:
+                    Flags |= Prefixes.OperandSize;
+                    Pp = Pp == 0 ? 1 : Pp;
+                    break;
+                case 0x67:
+                    Flags |= Prefixes.AddressSize;
+                    break;
+                case 0xF0:
+                    Flags |= Prefixes.Lock;
+                    break;
+                case 0xF2:
+                    Flags = Flags & ~Prefixes.Rep | Prefixes.Repne;
+                    Pp = 3;
+                    break;
+                case 0xF3:
+                    Flags = Flags & ~Prefixes.Repne | Prefixes.Rep;
+                    Pp = 2;
+                    break;
+                case 0x64 or 0x65:
+                    Segment = value - 0x60;
+                    Flags |= Prefixes.Segment;
+                    break;
+                default:
+                    // In 64-bit mode these four are accepted and mean nothing (volume 2, section 2.1.1).
+                    if (!is64)
+                    {
+                        Segment = value >> 3 & 3;
+                        Flags |= Prefixes.Segment;
+                    }
+
+                    break;
+            }
+        }
+
+        /// <summary>Reads a VEX prefix up to the opcode (volume 2, section 2.3); null and a status if there is none.</summary>
+        internal OpcodeMap? Vex(ref byte code, ref int at, int limit, bool threeBytes, bool is64, out DecodeStatus status)
+        {
+            if ((Flags & (Prefixes.OperandSize | Prefixes.Lock | Prefixes.Rep | Prefixes.Repne | Prefixes.Rex)) != 0)
+            {
+                status = DecodeStatus.Invalid;
+                return null;
+            }
+
+            int payload = threeBytes ? 2 : 1;
+            if (at + payload >= limit)
+            {
+                status = at + payload >= MaximumLength ? DecodeStatus.TooLong : DecodeStatus.NeedMoreBytes;
+                return null;
+            }
+
+            uint first = Unsafe.Add(ref code, at);
+            uint last = Unsafe.Add(ref code, at + payload - 1);
+            at += payload;
+            VexMap = threeBytes ? (int)(first & 0x1F) : 1;
+            Pp = last & 3;
+            Vvvv = ~(last >> 3) & (is64 ? 15u : 7u);
+            VvvvGiven = (last & 0x78) != 0x78;
+            Flags |= Prefixes.Vex | ((last & 4) != 0 ? Prefixes.L : Prefixes.None);
+            if (threeBytes && (last & 0x80) != 0)
+            {
+                Flags |= Prefixes.W;
+            }
+
+            if (is64)
+            {
+                R = (~first & 0x80) >> 4;
+                X = threeBytes ? (~first & 0x40) >> 3 : 0;
+                B = threeBytes ? (~first & 0x20) >> 2 : 0;
+            }
+
+            status = DecodeStatus.Invalid;
+            return VexMap switch
+            {
+                1 => OpcodeTables.Vex0F,
+                2 => OpcodeTables.Vex0F38,
+                3 => OpcodeTables.Vex0F3A,
+                _ => null,
+            };
+        }
+
+        internal readonly bool IsPermitted(ulong cell, bool is64, uint addressLog2, uint reg, uint index)
+        {
+            if ((Flags & (Prefixes.Lock | Prefixes.Vex)) == 0 && (cell & (ulong)Traits.Checked) == 0)
+            {
+                return true;
+            }
+
+            Traits traits = (Traits)cell & ~(Traits)0x1FFFF;
+            bool memory = (Flags & Prefixes.Memory) != 0;
+            if ((Flags & Prefixes.Lock) != 0 && !(memory && (traits & Traits.Lock) != 0))
+            {
+                return false;
+            }
+
+            if ((Flags & Prefixes.Vex) != 0)
+            {
+                // vvvv must be 1111b where it names nothing (section 2.3.5.6), though outside 64-bit mode its top bit names nothing anywhere.
+                if ((cell & OpcodeCell.Vvvv) == 0 && VvvvGiven)
+                {
+                    return false;
+                }
+
+                if ((Pattern)(cell & OpcodeCell.PatternMask) >= Pattern.KKW && !IsMaskRegister(cell, reg))
+                {
+                    return false;
+                }
+            }
+
+            if ((traits & Traits.No64) != 0 && is64
+                || (traits & Traits.Only64) != 0 && !is64
+                || (traits & Traits.Memory) != 0 && !memory
+                || (traits & Traits.Register) != 0 && memory
+                || (traits & Traits.NoOperandSize) != 0 && (Flags & Prefixes.OperandSize) != 0
+                || (traits & Traits.VectorSib) != 0 && (!memory || addressLog2 == 1 || reg == index || reg == Vvvv || index == Vvvv))
+            {
+                return false;
+            }
+
+            return (traits & Traits.ModIgnored) == 0 || IsSystemRegister(cell, reg);
+        }
+
+        /// <summary>There are eight mask registers; R and vvvv may not name others, B is ignored.</summary>
+        private readonly bool IsMaskRegister(ulong cell, uint reg)
+        {
+            Pattern pattern = (Pattern)(cell & OpcodeCell.PatternMask);
+            return pattern == Pattern.GKW || reg < 8 && (pattern != Pattern.KKHKW || Vvvv < 8);
+        }
+
+        /// <summary>CR0, CR2, CR3, CR4 and CR8 exist, and eight debug registers (volume 2, MOV).</summary>
+        private static bool IsSystemRegister(ulong cell, uint reg)
+        {
+            bool control = (Pattern)(cell & OpcodeCell.PatternMask) is Pattern.EC or Pattern.CE;
+            return control ? reg is 0 or 2 or 3 or 4 or 8 : reg < 8;
+        }
+    }
+}

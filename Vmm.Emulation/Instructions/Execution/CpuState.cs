@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Emulation.Instructions.Decoding;
+using Vmm.Emulation.Instructions.Paging;
+
+namespace Vmm.Emulation.Instructions.Execution;
+
+/// <summary>
+/// The architectural state that instructions work on. A binding fills it before execution and, where it is a copy, writes back
+/// afterwards what changed. One thread at a time.
+/// </summary>
+public sealed class CpuState
+{
+    /// <summary>General registers.</summary>
+    public ref GeneralRegisters General => ref _general;
+
+    /// <summary>Segment registers.</summary>
+    public ref SegmentRegisters Segments => ref _segments;
+
+    /// <summary>x87, MMX, SSE, AVX and the state of the XSAVE family.</summary>
+    public ExtendedState Extended { get; } = new();
+
+    /// <summary>The offset of the next instruction in CS.</summary>
+    public ulong Rip { get; set; }
+
+    /// <summary>RFLAGS; bit 1 is always set.</summary>
+    public ulong Rflags { get; set; } = 2;
+
+    /// <summary>GDTR.</summary>
+    public DescriptorTableRegister Gdtr { get; set; }
+
+    /// <summary>IDTR.</summary>
+    public DescriptorTableRegister Idtr { get; set; }
+
+    /// <summary>CR0.</summary>
+    public ulong Cr0 { get; set; } = 0x10;
+
+    /// <summary>CR2.</summary>
+    public ulong Cr2 { get; set; }
+
+    /// <summary>CR3.</summary>
+    public ulong Cr3 { get; set; }
+
+    /// <summary>CR4.</summary>
+    public ulong Cr4 { get; set; }
+
+    /// <summary>CR8, the task priority, 0 to 15.</summary>
+    public ulong Cr8 { get; set; }
+
+    /// <summary>IA32_EFER.</summary>
+    public ulong Efer { get; set; }
+
+    /// <summary>XCR0.</summary>
+    public ulong Xcr0 { get; set; } = 1;
+
+    /// <summary>IA32_XSS.</summary>
+    public ulong Xss { get; set; }
+
+    /// <summary>PKRU.</summary>
+    public uint Pkru { get; set; }
+
+    /// <summary>DR6.</summary>
+    public ulong Dr6 { get; set; } = 0xFFFF_0FF0;
+
+    /// <summary>DR7.</summary>
+    public ulong Dr7 { get; set; } = 0x400;
+
+    /// <summary>IA32_KERNEL_GS_BASE, which SWAPGS exchanges.</summary>
+    public ulong KernelGsBase { get; set; }
+
+    /// <summary>IA32_STAR.</summary>
+    public ulong Star { get; set; }
+
+    /// <summary>IA32_LSTAR.</summary>
+    public ulong LStar { get; set; }
+
+    /// <summary>IA32_CSTAR.</summary>
+    public ulong CStar { get; set; }
+
+    /// <summary>IA32_FMASK.</summary>
+    public ulong SyscallMask { get; set; }
+
+    /// <summary>IA32_SYSENTER_CS.</summary>
+    public ulong SysenterCs { get; set; }
+
+    /// <summary>IA32_SYSENTER_ESP.</summary>
+    public ulong SysenterEsp { get; set; }
+
+    /// <summary>IA32_SYSENTER_EIP.</summary>
+    public ulong SysenterEip { get; set; }
+
+    /// <summary>IA32_TSC_AUX.</summary>
+    public uint TscAux { get; set; }
+
+    /// <summary>Interrupts are held off for one instruction, after STI or a load of SS.</summary>
+    public InterruptShadow Shadow { get; set; }
+
+    /// <summary>HLT or MWAIT was executed and nothing has woken the CPU since. The binding clears it.</summary>
+    public bool Halted { get; set; }
+
+    /// <summary>What CPUID promises the guest. It must not exceed what the binding's CPUID says.</summary>
+    public CpuFeatures Features { get; set; } = CpuFeatures.All;
+
+    /// <summary>MAXPHYADDR, 32 to 52.</summary>
+    public int PhysicalAddressBits { get; set; } = 46;
+
+    private GeneralRegisters _general;
+    private SegmentRegisters _segments;
+    private DebugAddresses _debugAddresses;
+
+    /// <summary>DR0 to DR3.</summary>
+    public ref DebugAddresses DebugAddresses => ref _debugAddresses;
+
+    /// <summary>The current privilege level, the DPL of SS (volume 3, section 5.5).</summary>
+    public int Cpl => _segments[(int)SegmentName.Ss].Dpl;
+
+    /// <summary>Whether CR0.PE is set.</summary>
+    public bool IsProtected => (Cr0 & 1) != 0;
+
+    /// <summary>Whether this is virtual-8086 mode.</summary>
+    public bool IsVirtual8086 => (Rflags & FlagBits.VirtualMode) != 0 && IsProtected;
+
+    /// <summary>Whether IA32_EFER.LMA is set.</summary>
+    public bool IsLongMode => (Efer & EferBits.LongModeActive) != 0;
+
+    /// <summary>The size of the code that RIP points at.</summary>
+    public CodeSize CodeSize
+    {
+        get
+        {
+            uint access = _segments[(int)SegmentName.Cs].Access;
+            return IsLongMode && (access & SegmentState.LongBit) != 0 ? CodeSize.Bits64
+                : (access & SegmentState.BigBit) != 0 ? CodeSize.Bits32 : CodeSize.Bits16;
+        }
+    }
+
+    /// <summary>What a page walk would use now.</summary>
+    public PagingState Paging => new(Cr0, Cr3, Cr4, Efer, Rflags, Pkru, PhysicalAddressBits);
+
+    internal TranslationCache Translations { get; } = new();
+
+    internal DecodeCache Decoded { get; } = new();
+
+    /// <summary>Forgets cached translations. A binding calls it whenever something other than an executed instruction may have
+    /// changed paging registers or the guest was executed elsewhere since.</summary>
+    public void FlushTranslations() => Translations.Flush();
+
+    /// <summary>Where execution continues when the current instruction completes.</summary>
+    internal ulong NextRip;
+
+    internal InterruptShadow NextShadow;
+
+    /// <summary>What stops the current instruction from completing.</summary>
+    internal ExecutionResult Outcome;
+
+    /// <summary>The current instruction set RF itself (IRET, POPF and a task switch load it).</summary>
+    internal bool KeepsResume;
+
+    internal ulong FsBase => _segments[(int)SegmentName.Fs].Base;
+
+    internal bool Has(CpuFeatures features) => (Features & features) == features;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Emulation.Instructions.Paging;
+
+namespace Vmm.Emulation.Instructions.Execution;
+
+/// <summary>
+/// Binds the executor to a CPU: a struct, so that the executor is compiled for it. All calls come from the thread that
+/// executes. An access that returned <see cref="BusOutcome.Pending"/> is repeated with the same arguments when the instruction
+/// is executed again; a binding that lets user space fulfil accesses remembers completed ones until the instruction
+/// completes, so that each side effect happens once.
+/// </summary>
+public interface IEmulatedCpu : IPhysicalMemory
+{
+    /// <summary>The registers. Always the same object.</summary>
+    CpuState State { get; }
+
+    /// <summary>Reads memory that is not RAM: 1 to 32 bytes within a page.</summary>
+    BusOutcome ReadDevice(ulong physicalAddress, Span<byte> data);
+
+    /// <summary>Writes memory that is not RAM: 1 to 32 bytes within a page.</summary>
+    BusOutcome WriteDevice(ulong physicalAddress, ReadOnlySpan<byte> data);
+
+    /// <summary>Reads 1, 2 or 4 bytes from a port.</summary>
+    BusOutcome ReadPort(ushort port, Span<byte> data);
+
+    /// <summary>Writes 1, 2 or 4 bytes to a port.</summary>
+    BusOutcome WritePort(ushort port, ReadOnlySpan<byte> data);
+
+    /// <summary>Reads an MSR that <see cref="CpuState"/> does not hold. CPL was checked.</summary>
+    BusOutcome ReadMsr(uint index, out ulong value);
+
+    /// <summary>Writes an MSR that <see cref="CpuState"/> does not hold. CPL was checked.</summary>
+    BusOutcome WriteMsr(uint index, ulong value);
+
+    /// <summary>What CPUID returns.</summary>
+    CpuidResult Cpuid(uint leaf, uint subleaf);
+
+    /// <summary>The guest's time-stamp counter.</summary>
+    ulong ReadTsc();
+
+    /// <summary>A performance counter for RDPMC; false for one that does not exist.</summary>
+    bool TryReadPerformanceCounter(uint index, out ulong value);
+
+    /// <summary>Random bits for RDRAND and RDSEED; false when there are none now.</summary>
+    bool TryGetRandom(out ulong value);
+
+    /// <summary>Control registers, IA32_EFER or INVLPG and its relatives changed translations: tell whoever else caches them.</summary>
+    void TranslationsChanged();
+
+    /// <summary>
+    /// Compares and exchanges 16 bytes of RAM, aligned to 16, atomically against all other accesses of the guest.
+    /// On a difference <paramref name="expected"/> becomes what memory holds.
+    /// </summary>
+    bool CompareExchange16(ref byte at, ref UInt128 expected, UInt128 desired);
+
+    /// <summary>Begins a locked access that crosses pages: no other CPU of the machine may access memory until <see cref="EndExclusive"/>.</summary>
+    void BeginExclusive();
+
+    /// <summary>Ends what <see cref="BeginExclusive"/> began.</summary>
+    void EndExclusive();
+}

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using Vmm.Emulation.Instructions.Decoding;
+
+namespace Vmm.Emulation.Instructions.Execution;
+
+/// <summary>ADD, OR, ADC, SBB, AND, SUB, XOR, CMP, TEST, INC, DEC, NEG, NOT, XADD, CMPXCHG.</summary>
+internal static partial class Interpreter<TCpu>
+{
+    private static bool Binary(ref TCpu cpu, CpuState s, in Instruction i) => i.SizeLog2 switch
+    {
+        0 => Binary<byte>(ref cpu, s, in i),
+        1 => Binary<ushort>(ref cpu, s, in i),
+        2 => Binary<uint>(ref cpu, s, in i),
+        _ => Binary<ulong>(ref cpu, s, in i),
+    };
+
+    private static bool Binary<T>(ref TCpu cpu, CpuState s, in Instruction i)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        Operation operation = i.Operation;
+        T left;
+        T right;
+        ulong flags;
+        T result;
+        bool writes = operation is not (Operation.Cmp or Operation.Test);
+        switch (i.Pattern)
+        {
+            case Pattern.GE:
+                if (!ReadE(ref cpu, s, in i, out right))
+                {
+                    return false;
+                }
+
+                left = Get<T>(s, in i, i.Reg);
+                result = Compute(operation, left, right, s.Rflags, out flags);
+                if (writes)
+                {
+                    Set(s, in i, i.Reg, result);
+                }
+
+                SetStatus(s, flags);
+                return true;
+            case Pattern.AI:
+                left = Truncate<T>(s.General[Rax]);
+                result = Compute(operation, left, Truncate<T>(i.Immediate), s.Rflags, out flags);
+                if (writes)
+                {
+                    Set(s, in i, Rax, result);
+                }
+
+                SetStatus(s, flags);
+                return true;
+            default:
+                right = i.Pattern == Pattern.EG ? Get<T>(s, in i, i.Reg) : Truncate<T>(i.Immediate);
+                if (!writes)
+                {
+                    if (!ReadE(ref cpu, s, in i, out left))
+                    {
+                        return false;
+                    }
+
+                    Compute(operation, left, right, s.Rflags, out flags);
+                    SetStatus(s, flags);
+                    return true;
+                }
+
+                if (!i.HasMemoryOperand)
+                {
+                    result = Compute(operation, Get<T>(s, in i, i.Rm), right, s.Rflags, out flags);
+                    Set(s, in i, i.Rm, result);
+                    SetStatus(s, flags);
+                    return true;
+                }
+
+                if (!BeginUpdate(ref cpu, s, in i, out Update<T> update, out left))
+                {
+                    return false;
+                }
+
+                bool retry;
+                do
+                {
+                    result = Compute(operation, left, right, s.Rflags, out flags);
+                    if (!EndUpdate(ref cpu, s, in i, ref update, result, ref left, out retry) && !retry)
+                    {
+                        return false;
+                    }
+                }
+                while (retry);
+                SetStatus(s, flags);
+                return true;
+        }
+    }
+
+    private static T Compute<T>(Operation operation, T left, T right, ulong rflags, out ulong flags)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        T result;
+        switch (operation)
+        {
+            case Operation.Add:
+                return Flags.Add(left, right, 0, out flags);
+            case Operation.Adc:
+                return Flags.Add(left, right, rflags & FlagBits.Carry, out flags);
+            case Operation.Sbb:
+                return Flags.Subtract(left, right, rflags & FlagBits.Carry, out flags);
+            case Operation.Sub or Operation.Cmp:
+                return Flags.Subtract(left, right, 0, out flags);
+            case Operation.Or:
+                result = left | right;
+                break;
+            case Operation.Xor:
+                result = left ^ right;
+                break;
+            default:
+                result = left & right;
+                break;
+        }
+
+        flags = Flags.Result(result);
+        return result;
+    }
+
+    /// <summary>Replaces the six status flags.</summary>
+    private static void SetStatus(CpuState s, ulong flags) => s.Rflags = s.Rflags & ~FlagBits.Status | flags;
+
+    private static void SetFlags(CpuState s, ulong mask, ulong flags) => s.Rflags = s.Rflags & ~mask | flags & mask;
+
+    private static bool Unary(ref TCpu cpu, CpuState s, in Instruction i) => i.SizeLog2 switch
+    {
+        0 => Unary<byte>(ref cpu, s, in i),
+        1 => Unary<ushort>(ref cpu, s, in i),
+        2 => Unary<uint>(ref cpu, s, in i),
+        _ => Unary<ulong>(ref cpu, s, in i),
+    };
+
+    private static bool Unary<T>(ref TCpu cpu, CpuState s, in Instruction i)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        if (i.Pattern == Pattern.Z)
+        {
+            T register = Get<T>(s, in i, i.Rm);
+            Set(s, in i, i.Rm, ComputeUnary(i.Operation, register, s.Rflags, out ulong registerFlags));
+            SetStatus(s, registerFlags);
+            return true;
+        }
+
+        if (!BeginUpdate(ref cpu, s, in i, out Update<T> update, out T value))
+        {
+            return false;
+        }
+
+        ulong flags;
+        bool retry;
+        do
+        {
+            T result = ComputeUnary(i.Operation, value, s.Rflags, out flags);
+            if (!EndUpdate(ref cpu, s, in i, ref update, result, ref value, out retry) && !retry)
+            {
+                return false;
+            }
+        }
+        while (retry);
+        SetStatus(s, flags);
+        return true;
+    }
+
+    private static T ComputeUnary<T>(Operation operation, T value, ulong rflags, out ulong flags)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        T result;
+        switch (operation)
+        {
+            case Operation.Inc:
+                result = Flags.Add(value, T.One, 0, out flags);
+                flags = flags & ~FlagBits.Carry | rflags & FlagBits.Carry;
+                return result;
+            case Operation.Dec:
+                result = Flags.Subtract(value, T.One, 0, out flags);
+                flags = flags & ~FlagBits.Carry | rflags & FlagBits.Carry;
+                return result;
+            case Operation.Neg:
+                return Flags.Subtract(T.Zero, value, 0, out flags);
+            default:
+                flags = rflags & FlagBits.Status;
+                return ~value;
+        }
+    }
+
+    private static bool Xadd(ref TCpu cpu, CpuState s, in Instruction i) => i.SizeLog2 switch
+    {
+        0 => Xadd<byte>(ref cpu, s, in i),
+        1 => Xadd<ushort>(ref cpu, s, in i),
+        2 => Xadd<uint>(ref cpu, s, in i),
+        _ => Xadd<ulong>(ref cpu, s, in i),
+    };
+
+    private static bool Xadd<T>(ref TCpu cpu, CpuState s, in Instruction i)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        if (!BeginUpdate(ref cpu, s, in i, out Update<T> update, out T value))
+        {
+            return false;
+        }
+
+        T addend = Get<T>(s, in i, i.Reg);
+        if (!i.HasMemoryOperand)
+        {
+            // The sum is written last, so it wins where both operands are one register.
+            T sum = Flags.Add(value, addend, 0, out ulong registerFlags);
+            Set(s, in i, i.Reg, value);
+            Set(s, in i, i.Rm, sum);
+            SetStatus(s, registerFlags);
+            return true;
+        }
+
+        ulong flags;
+        bool retry;
+        T old;
+        do
+        {
+            old = value;
+            if (!EndUpdate(ref cpu, s, in i, ref update, Flags.Add(old, addend, 0, out flags), ref value, out retry) && !retry)
+            {
+                return false;
+            }
+        }
+        while (retry);
+        Set(s, in i, i.Reg, old);
+        SetStatus(s, flags);
+        return true;
+    }
+
+    private static bool Cmpxchg(ref TCpu cpu, CpuState s, in Instruction i) => i.SizeLog2 switch
+    {
+        0 => Cmpxchg<byte>(ref cpu, s, in i),
+        1 => Cmpxchg<ushort>(ref cpu, s, in i),
+        2 => Cmpxchg<uint>(ref cpu, s, in i),
+        _ => Cmpxchg<ulong>(ref cpu, s, in i),
+    };
+
+    /// <summary>The destination is written in any case: with its own value where the comparison fails (volume 2, CMPXCHG).</summary>
+    private static bool Cmpxchg<T>(ref TCpu cpu, CpuState s, in Instruction i)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        if (!BeginUpdate(ref cpu, s, in i, out Update<T> update, out T value))
+        {
+            return false;
+        }
+
+        T accumulator = Truncate<T>(s.General[Rax]);
+        T replacement = Get<T>(s, in i, i.Reg);
+        bool retry;
+        T old;
+        do
+        {
+            old = value;
+            T stored = old == accumulator ? replacement : old;
+            if (!i.HasMemoryOperand && old != accumulator)
+            {
+                // A failed comparison leaves a register destination alone, upper half included.
+                break;
+            }
+
+            if (!EndUpdate(ref cpu, s, in i, ref update, stored, ref value, out retry) && !retry)
+            {
+                return false;
+            }
+        }
+        while (retry);
+        Flags.Subtract(accumulator, old, 0, out ulong flags);
+        if (old != accumulator)
+        {
+            Set(s, in i, Rax, old);
+        }
+
+        SetStatus(s, flags);
+        return true;
+    }
+
+    private static bool Cmpxchg8b(ref TCpu cpu, CpuState s, in Instruction i)
+    {
+        if (!Address(s, in i, 8, write: true, out ulong linear) || !BeginUpdateAt(ref cpu, s, linear, i.HasLock, out Update<ulong> update, out ulong value))
+        {
+            return false;
+        }
+
+        ulong expected = (uint)s.General[Rax] | s.General[Rdx] << 32;
+        ulong desired = (uint)s.General[Rbx] | s.General[Rcx] << 32;
+        bool retry;
+        ulong old;
+        do
+        {
+            old = value;
+            if (!EndUpdate(ref cpu, s, in i, ref update, old == expected ? desired : old, ref value, out retry) && !retry)
+            {
+                return false;
+            }
+        }
+        while (retry);
+        if (old != expected)
+        {
+            s.General[Rax] = (uint)old;
+            s.General[Rdx] = old >> 32;
+        }
+
+        SetFlags(s, FlagBits.Zero, old == expected ? FlagBits.Zero : 0);
+        return true;
+    }
+
+    /// <summary>The operand must be aligned to 16, whoever asks (volume 2, CMPXCHG8B/CMPXCHG16B).</summary>
+    private static bool Cmpxchg16b(ref TCpu cpu, CpuState s, in Instruction i)
+    {
+        if (!s.Has(CpuFeatures.Cmpxchg16b))
+        {
+            return Undefined(s);
+        }
+
+        if (!AddressUnaligned(s, in i, 16, write: true, out ulong linear))
+        {
+            return false;
+        }
+
+        if ((linear & 15) != 0)
+        {
+            return GeneralProtection(s);
+        }
+
+        if (!Translate(ref cpu, s, linear, TranslationCache.Write, out ulong physical))
+        {
+            return false;
+        }
+
+        ref byte ram = ref cpu.Ram(physical, 16, write: true);
+        if (Unsafe.IsNullRef(ref ram))
+        {
+            s.Outcome = new(ExecutionStatus.Refused);
+            return false;
+        }
+
+        UInt128 expected = new(s.General[Rdx], s.General[Rax]);
+        bool equal = cpu.CompareExchange16(ref ram, ref expected, new UInt128(s.General[Rcx], s.General[Rbx]));
+        if (!equal)
+        {
+            s.General[Rax] = (ulong)expected;
+            s.General[Rdx] = (ulong)(expected >> 64);
+        }
+
+        SetFlags(s, FlagBits.Zero, equal ? FlagBits.Zero : 0);
+        return true;
+    }
+}

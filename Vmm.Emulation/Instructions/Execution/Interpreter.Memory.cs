@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Vmm.Emulation.Instructions.Decoding;
+using Vmm.Emulation.Instructions.Paging;
+
+namespace Vmm.Emulation.Instructions.Execution;
+
+/// <summary>Linear and segmented memory.</summary>
+internal static partial class Interpreter<TCpu>
+{
+    private const ulong PageMask = 0xFFF;
+
+    /// <summary>The linear address of an operand after the checks of its segment (volume 3, sections 3.4, 6.3 and 6.4).</summary>
+    private static bool Linear(CpuState s, CodeSize mode, int segment, ulong offset, int size, bool write, out ulong linear)
+    {
+        ref SegmentState state = ref s.Segments[segment];
+        if (mode == CodeSize.Bits64)
+        {
+            linear = segment >= (int)SegmentName.Fs ? offset + state.Base : offset;
+            if (IsCanonical(s, linear) && IsCanonical(s, linear + (uint)size - 1))
+            {
+                return true;
+            }
+
+            return Fault(s, segment == (int)SegmentName.Ss ? Vector.StackFault : Vector.GeneralProtection, 0);
+        }
+
+        linear = (uint)(offset + state.Base);
+        ulong last = offset + (uint)size - 1;
+        uint access = state.Access;
+
+        // A present, writable data segment that grows up: the common case in one comparison.
+        const uint Plain = SegmentState.CodeOrData | SegmentState.PresentBit | SegmentState.TypeWritable;
+        const uint PlainMask = Plain | SegmentState.UnusableBit | SegmentState.TypeCode | SegmentState.TypeExpandDown;
+        if ((access & PlainMask) == Plain && last <= state.Limit)
+        {
+            return true;
+        }
+
+        return IsPermitted(s, in state, offset, last, write)
+            || Fault(s, segment == (int)SegmentName.Ss ? Vector.StackFault : Vector.GeneralProtection, 0);
+    }
+
+    private static bool IsPermitted(CpuState s, in SegmentState state, ulong first, ulong last, bool write)
+    {
+        if (!s.IsProtected || s.IsVirtual8086)
+        {
+            return last <= state.Limit;
+        }
+
+        if (state.IsUnusable || (state.Access & SegmentState.PresentBit) == 0)
+        {
+            return false;
+        }
+
+        bool code = (state.Access & SegmentState.TypeCode) != 0;
+        bool readableOrWritable = (state.Access & SegmentState.TypeWritable) != 0;
+        if (write ? code || !readableOrWritable : code && !readableOrWritable)
+        {
+            return false;
+        }
+
+        if (!code && (state.Access & SegmentState.TypeExpandDown) != 0)
+        {
+            return first > state.Limit && last <= (state.IsBig ? uint.MaxValue : 0xFFFF);
+        }
+
+        return last <= state.Limit;
+    }
+
+    private static bool IsCanonical(CpuState s, ulong linear)
+    {
+        int shift = (s.Cr4 & 1UL << 12) != 0 ? 7 : 16;
+        return (ulong)((long)(linear << shift) >> shift) == linear;
+    }
+
+    /// <summary>#AC for user-mode data that is not aligned (volume 3, section 7.15).</summary>
+    private static bool IsAligned(CpuState s, ulong linear, int size)
+        => (linear & (uint)(size - 1)) == 0
+            || (s.Rflags & FlagBits.AlignmentCheck) == 0 || (s.Cr0 & 1UL << 18) == 0 || s.Cpl != 3
+            || Fault(s, Vector.AlignmentCheck, 0);
+
+    private static bool Translate(ref TCpu cpu, CpuState s, ulong linear, int kind, out ulong physical, bool isImplicit = false)
+    {
+        if ((s.Cr0 & 1UL << 31) == 0)
+        {
+            physical = linear;
+            return true;
+        }
+
+        bool user = s.Cpl == 3 && !isImplicit;
+        ulong tag = linear & ~PageMask | 1 | (user ? 2UL : 0) | (isImplicit ? 4UL : (s.Rflags & FlagBits.AlignmentCheck) >> 15);
+        if (s.Translations.TryGet(kind, tag, out ulong page))
+        {
+            physical = page | linear & PageMask;
+            return true;
+        }
+
+        PageAccess access = (PageAccess)(kind == TranslationCache.Write ? 1 : kind == TranslationCache.Fetch ? 2 : 0)
+            | (user ? PageAccess.User : 0) | (isImplicit ? PageAccess.Implicit : 0);
+        Translation result = PageWalker.Translate(ref cpu, s.Paging, linear, access);
+        physical = result.PhysicalAddress;
+        switch (result.Status)
+        {
+            case TranslationStatus.Mapped:
+                s.Translations.Set(kind, tag, physical & ~PageMask);
+                return true;
+            case TranslationStatus.PageFault:
+                s.Outcome = new(ExecutionStatus.Fault, Vector.PageFault, true, result.ErrorCode, linear);
+                return false;
+            default:
+                s.Outcome = new(ExecutionStatus.Refused);
+                return false;
+        }
+    }
+
+    private static bool ReadLinear<T>(ref TCpu cpu, CpuState s, ulong linear, out T value, bool isImplicit = false)
+        where T : unmanaged
+    {
+        int size = Unsafe.SizeOf<T>();
+        Unsafe.SkipInit(out value);
+        if ((linear & PageMask) + (uint)size <= 0x1000)
+        {
+            if (!Translate(ref cpu, s, linear, TranslationCache.Read, out ulong physical, isImplicit))
+            {
+                return false;
+            }
+
+            ref byte ram = ref cpu.Ram(physical, size, write: false);
+            if (!Unsafe.IsNullRef(ref ram))
+            {
+                value = Unsafe.ReadUnaligned<T>(ref ram);
+                return true;
+            }
+
+            return Served(s, cpu.ReadDevice(physical, MemoryMarshal.AsBytes(new Span<T>(ref value))));
+        }
+
+        return ReadCrossing(ref cpu, s, linear, MemoryMarshal.AsBytes(new Span<T>(ref value)), isImplicit);
+    }
+
+    /// <summary>Reads any number of bytes up to a page; both pages are translated before the first is read.</summary>
+    private static bool ReadBytes(ref TCpu cpu, CpuState s, ulong linear, Span<byte> data, bool isImplicit = false)
+    {
+        if ((linear & PageMask) + (uint)data.Length > 0x1000)
+        {
+            return ReadCrossing(ref cpu, s, linear, data, isImplicit);
+        }
+
+        return Translate(ref cpu, s, linear, TranslationCache.Read, out ulong physical, isImplicit)
+            && ReadPhysical(ref cpu, s, physical, data);
+    }
+
+    private static bool ReadCrossing(ref TCpu cpu, CpuState s, ulong linear, Span<byte> data, bool isImplicit)
+    {
+        int first = (int)(0x1000 - (linear & PageMask));
+        return Translate(ref cpu, s, linear, TranslationCache.Read, out ulong low, isImplicit)
+            && Translate(ref cpu, s, NextPage(s, linear, first), TranslationCache.Read, out ulong high, isImplicit)
+            && ReadPhysical(ref cpu, s, low, data[..first])
+            && ReadPhysical(ref cpu, s, high, data[first..]);
+    }
+
+    private static bool ReadPhysical(ref TCpu cpu, CpuState s, ulong physical, Span<byte> data)
+    {
+        ref byte ram = ref cpu.Ram(physical, data.Length, write: false);
+        if (Unsafe.IsNullRef(ref ram))
+        {
+            return ReadDevice(ref cpu, s, physical, data);
+        }
+
+        MemoryMarshal.CreateReadOnlySpan(ref ram, data.Length).CopyTo(data);
+        return true;
+    }
+
+    /// <summary>Devices see accesses of at most eight bytes, as they would on a bus.</summary>
+    private static bool ReadDevice(ref TCpu cpu, CpuState s, ulong physical, Span<byte> data)
+    {
+        for (int at = 0; at < data.Length; at += 8)
+        {
+            if (!Served(s, cpu.ReadDevice(physical + (uint)at, data.Slice(at, Math.Min(8, data.Length - at)))))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private static bool WriteLinear<T>(ref TCpu cpu, CpuState s, ulong linear, T value, bool isImplicit = false)
+        where T : unmanaged
+    {
+        int size = Unsafe.SizeOf<T>();
+        if ((linear & PageMask) + (uint)size <= 0x1000)
+        {
+            if (!Translate(ref cpu, s, linear, TranslationCache.Write, out ulong physical, isImplicit))
+            {
+                return false;
+            }
+
+            ref byte ram = ref cpu.Ram(physical, size, write: true);
+            if (!Unsafe.IsNullRef(ref ram))
+            {
+                Unsafe.WriteUnaligned(ref ram, value);
+                return true;
+            }
+
+            return Served(s, cpu.WriteDevice(physical, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value))));
+        }
+
+        return WriteCrossing(ref cpu, s, linear, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)), isImplicit);
+    }
+
+    private static bool WriteBytes(ref TCpu cpu, CpuState s, ulong linear, ReadOnlySpan<byte> data)
+    {
+        if ((linear & PageMask) + (uint)data.Length > 0x1000)
+        {
+            return WriteCrossing(ref cpu, s, linear, data, isImplicit: false);
+        }
+
+        return Translate(ref cpu, s, linear, TranslationCache.Write, out ulong physical) && WritePhysical(ref cpu, s, physical, data);
+    }
+
+    private static bool WriteCrossing(ref TCpu cpu, CpuState s, ulong linear, ReadOnlySpan<byte> data, bool isImplicit)
+    {
+        int first = (int)(0x1000 - (linear & PageMask));
+        return Translate(ref cpu, s, linear, TranslationCache.Write, out ulong low, isImplicit)
+            && Translate(ref cpu, s, NextPage(s, linear, first), TranslationCache.Write, out ulong high, isImplicit)
+            && WritePhysical(ref cpu, s, low, data[..first])
+            && WritePhysical(ref cpu, s, high, data[first..]);
+    }
+
+    private static bool WritePhysical(ref TCpu cpu, CpuState s, ulong physical, ReadOnlySpan<byte> data)
+    {
+        ref byte ram = ref cpu.Ram(physical, data.Length, write: true);
+        if (!Unsafe.IsNullRef(ref ram))
+        {
+            data.CopyTo(MemoryMarshal.CreateSpan(ref ram, data.Length));
+            return true;
+        }
+
+        for (int at = 0; at < data.Length; at += 8)
+        {
+            if (!Served(s, cpu.WriteDevice(physical + (uint)at, data.Slice(at, Math.Min(8, data.Length - at)))))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Checks that a range may be written, page by page, without writing: for instructions that store more than one item.</summary>
+    private static bool ProbeWrite(ref TCpu cpu, CpuState s, ulong linear, int size, bool isImplicit = false)
+    {
+        int first = (int)Math.Min((uint)size, 0x1000 - (linear & PageMask));
+        return Translate(ref cpu, s, linear, TranslationCache.Write, out _, isImplicit)
+            && (first == size || Translate(ref cpu, s, NextPage(s, linear, first), TranslationCache.Write, out _, isImplicit));
+    }
+
+    /// <summary>Linear addresses wrap at 4 GiB outside 64-bit mode.</summary>
+    private static ulong NextPage(CpuState s, ulong linear, int first)
+        => s.CodeSize == CodeSize.Bits64 ? linear + (uint)first : (uint)(linear + (uint)first);
+
+    private static bool Served(CpuState s, BusOutcome outcome)
+    {
+        switch (outcome)
+        {
+            case BusOutcome.Done:
+                return true;
+            case BusOutcome.Pending:
+                s.Outcome = new(ExecutionStatus.Pending);
+                return false;
+            case BusOutcome.GeneralProtection:
+                return Fault(s, Vector.GeneralProtection, 0);
+            default:
+                s.Outcome = new(ExecutionStatus.Refused);
+                return false;
+        }
+    }
+
+    private static bool Fault(CpuState s, byte vector)
+    {
+        s.Outcome = ExecutionResult.Fault(vector);
+        return false;
+    }
+
+    private static bool Fault(CpuState s, byte vector, uint errorCode)
+    {
+        s.Outcome = ExecutionResult.Fault(vector, errorCode);
+        return false;
+    }
+
+    private static bool GeneralProtection(CpuState s, uint errorCode = 0) => Fault(s, Vector.GeneralProtection, errorCode);
+
+    private static bool Undefined(CpuState s) => Fault(s, Vector.InvalidOpcode);
+
+    private static bool NotExecutable(CpuState s)
+    {
+        s.Outcome = new(ExecutionStatus.NotExecutable);
+        return false;
+    }
+
+    private static T Truncate<T>(ulong value)
+        where T : unmanaged, IBinaryInteger<T>
+        => T.CreateTruncating(value);
+
+    private static ulong Widen<T>(T value)
+        where T : unmanaged, IBinaryInteger<T>
+        => ulong.CreateTruncating(value);
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Vmm.Emulation.Instructions.Decoding;
+
+namespace Vmm.Emulation.Instructions.Execution;
+
+/// <summary>Fetch, decode, execute, retire; and delivery of what was raised.</summary>
+internal static partial class Interpreter<TCpu>
+{
+    internal static ExecutionResult Step(ref TCpu cpu, out Instruction instruction)
+    {
+        CpuState s = cpu.State;
+        ref readonly Instruction fetched = ref Fetch(ref cpu, s);
+        if (Unsafe.IsNullRef(in fetched))
+        {
+            instruction = default;
+            return s.Outcome;
+        }
+
+        instruction = fetched;
+        return Execute(ref cpu, s, in fetched) ? default : s.Outcome;
+    }
+
+    internal static ExecutionResult ExecuteDecoded(ref TCpu cpu, in Instruction i)
+    {
+        CpuState s = cpu.State;
+        return i.Length == 0 ? ExecutionResult.Fault(Vector.InvalidOpcode) : Execute(ref cpu, s, in i) ? default : s.Outcome;
+    }
+
+    internal static ExecutionResult Run(ref TCpu cpu, long maximum, bool deliver, out long executed)
+    {
+        CpuState s = cpu.State;
+        long count = 0;
+        while (count < maximum)
+        {
+            ref readonly Instruction fetched = ref Fetch(ref cpu, s);
+            if (!Unsafe.IsNullRef(in fetched) && Execute(ref cpu, s, in fetched))
+            {
+                count++;
+                continue;
+            }
+
+            ExecutionResult result = s.Outcome;
+            if (result.Status == ExecutionStatus.Fault && deliver)
+            {
+                result = DeliverFault(ref cpu, in result);
+                if (result.Status == ExecutionStatus.Completed)
+                {
+                    count++;
+                    continue;
+                }
+            }
+
+            executed = result.Status == ExecutionStatus.Halted ? count + 1 : count;
+            return result;
+        }
+
+        executed = count;
+        return default;
+    }
+
+    /// <summary>Executes and retires; false when the outcome is anything but plain completion.</summary>
+    private static bool Execute(ref TCpu cpu, CpuState s, in Instruction i)
+    {
+        ulong next = s.Rip + (uint)i.Length;
+        s.NextRip = s.CodeSize == CodeSize.Bits64 ? next : (uint)next;
+        s.NextShadow = InterruptShadow.None;
+        s.KeepsResume = false;
+        bool traps = (s.Rflags & FlagBits.Trap) != 0;
+        if (!Dispatch(ref cpu, s, in i))
+        {
+            return false;
+        }
+
+        s.Rip = s.NextRip;
+        s.Shadow = s.NextShadow;
+        if ((s.Rflags & FlagBits.Resume) != 0 && !s.KeepsResume)
+        {
+            s.Rflags &= ~FlagBits.Resume;
+        }
+
+        return !(traps | s.Halted) || RetireSpecial(s, traps);
+    }
+
+    /// <summary>Single-step traps come behind the instruction, unless it loaded SS (volume 3, section 7.8.3); HLT ends a run.</summary>
+    private static bool RetireSpecial(CpuState s, bool traps)
+    {
+        if (traps && s.Shadow != InterruptShadow.MovSs)
+        {
+            s.Dr6 |= 1 << 14;
+            s.Outcome = ExecutionResult.Fault(Vector.Debug);
+            return false;
+        }
+
+        s.Outcome = new(ExecutionStatus.Halted);
+        return !s.Halted;
+    }
+
+    internal static ExecutionResult DeliverEvent(ref TCpu cpu, byte vector, InterruptKind kind, uint? errorCode)
+    {
+        CpuState s = cpu.State;
+        s.Outcome = default;
+        s.NextRip = s.Rip;
+        CpuSnapshot saved = new(s);
+        if (!Deliver(ref cpu, s, vector, kind, errorCode.HasValue, errorCode.GetValueOrDefault()))
+        {
+            saved.Restore(s);
+            return s.Outcome;
+        }
+
+        s.Rip = s.NextRip;
+        s.Shadow = InterruptShadow.None;
+        s.Halted = false;
+        return default;
+    }
+
+    /// <summary>An exception during the delivery of another may make a double fault, or shut the CPU down (volume 3, table 7-5).</summary>
+    private static ExecutionResult DeliverFault(ref TCpu cpu, in ExecutionResult fault)
+    {
+        CpuState s = cpu.State;
+        ExecutionResult current = fault;
+        for (int depth = 0; depth < 3; depth++)
+        {
+            if (current.Vector == Vector.PageFault)
+            {
+                s.Cr2 = current.FaultAddress;
+            }
+
+            ExecutionResult result = DeliverEvent(
+                ref cpu, current.Vector, InterruptKind.HardwareException, current.HasErrorCode && s.IsProtected ? current.ErrorCode : null);
+            if (result.Status != ExecutionStatus.Fault)
+            {
+                return result;
+            }
+
+            bool wasContributory = IsContributory(current.Vector);
+            bool wasPageFault = current.Vector == Vector.PageFault;
+            if (current.Vector == Vector.DoubleFault)
+            {
+                return new(ExecutionStatus.Shutdown);
+            }
+
+            bool doubles = wasContributory && IsContributory(result.Vector)
+                || wasPageFault && (result.Vector == Vector.PageFault || IsContributory(result.Vector));
+            current = doubles ? ExecutionResult.Fault(Vector.DoubleFault, 0) : result;
+        }
+
+        return new(ExecutionStatus.Shutdown);
+    }
+
+    private static bool IsContributory(byte vector)
+        => vector is Vector.DivideError or >= Vector.InvalidTss and <= Vector.GeneralProtection;
+
+    /// <summary>The decoded instruction at RIP, or a null reference with an outcome. It stays valid until the next fetch.</summary>
+    private static ref readonly Instruction Fetch(ref TCpu cpu, CpuState s)
+    {
+        CodeSize mode = s.CodeSize;
+        ulong linear = s.Rip;
+        if (mode != CodeSize.Bits64)
+        {
+            ref SegmentState code = ref s.Segments[(int)SegmentName.Cs];
+            if (linear > code.Limit)
+            {
+                GeneralProtection(s);
+                return ref Unsafe.NullRef<Instruction>();
+            }
+
+            linear = (uint)(linear + code.Base);
+        }
+
+        if ((linear & PageMask) <= 0x1000 - DecodeCache.Window)
+        {
+            if (!Translate(ref cpu, s, linear, TranslationCache.Fetch, out ulong physical))
+            {
+                return ref Unsafe.NullRef<Instruction>();
+            }
+
+            ref byte bytes = ref cpu.Ram(physical, DecodeCache.Window, write: false);
+            if (!Unsafe.IsNullRef(ref bytes))
+            {
+                ref DecodeCache.Entry entry = ref s.Decoded.Find(physical << 3 | 4 | (uint)mode, ref bytes, out bool hit);
+                if (hit)
+                {
+                    return ref entry.Instruction;
+                }
+
+                // Another CPU may be writing here: what is decoded is the copy that the entry keeps.
+                Span<byte> copy = stackalloc byte[DecodeCache.Window];
+                MemoryMarshal.CreateReadOnlySpan(ref bytes, DecodeCache.Window).CopyTo(copy);
+                if (!Finish(s, Decoder.Decode(copy, mode, out Instruction decoded), mode, in decoded))
+                {
+                    return ref Unsafe.NullRef<Instruction>();
+                }
+
+                entry.Set(physical << 3 | 4 | (uint)mode, ref MemoryMarshal.GetReference(copy), in decoded);
+                return ref entry.Instruction;
+            }
+        }
+
+        return ref FetchByParts(ref cpu, s, linear, mode);
+    }
+
+    /// <summary>Near a page's end, or in memory that is not RAM: the second page is touched only if decoding needs it.</summary>
+    private static ref readonly Instruction FetchByParts(ref TCpu cpu, CpuState s, ulong linear, CodeSize mode)
+    {
+        Span<byte> bytes = stackalloc byte[Decoder.MaximumLength];
+        int first = (int)Math.Min(Decoder.MaximumLength, 0x1000 - (linear & PageMask));
+        if (!Translate(ref cpu, s, linear, TranslationCache.Fetch, out ulong physical) || !FetchBytes(ref cpu, s, physical, bytes[..first]))
+        {
+            return ref Unsafe.NullRef<Instruction>();
+        }
+
+        DecodeStatus status = Decoder.Decode(bytes[..first], mode, out Instruction decoded);
+        if (status == DecodeStatus.NeedMoreBytes && first < Decoder.MaximumLength)
+        {
+            if (!Translate(ref cpu, s, NextPage(s, linear, first), TranslationCache.Fetch, out physical)
+                || !FetchBytes(ref cpu, s, physical, bytes[first..]))
+            {
+                return ref Unsafe.NullRef<Instruction>();
+            }
+
+            status = Decoder.Decode(bytes, mode, out decoded);
+        }
+
+        if (!Finish(s, status, mode, in decoded))
+        {
+            return ref Unsafe.NullRef<Instruction>();
+        }
+
+        return ref s.Decoded.Keep(decoded);
+    }
+
+    /// <summary>Code is executed from RAM only: fetching from a device is refused.</summary>
+    private static bool FetchBytes(ref TCpu cpu, CpuState s, ulong physical, Span<byte> bytes)
+    {
+        ref byte ram = ref cpu.Ram(physical, bytes.Length, write: false);
+        if (Unsafe.IsNullRef(ref ram))
+        {
+            s.Outcome = new(ExecutionStatus.Refused);
+            return false;
+        }
+
+        MemoryMarshal.CreateReadOnlySpan(ref ram, bytes.Length).CopyTo(bytes);
+        return true;
+    }
+
+    private static bool Finish(CpuState s, DecodeStatus status, CodeSize mode, in Instruction decoded)
+    {
+        if (status != DecodeStatus.Decoded)
+        {
+            return status == DecodeStatus.Invalid ? Undefined(s) : GeneralProtection(s);
+        }
+
+        return mode == CodeSize.Bits64 || s.Rip + (uint)decoded.Length - 1 <= s.Segments[(int)SegmentName.Cs].Limit || GeneralProtection(s);
+    }
+}

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Vmm.Emulation.Instructions.Decoding;
+
+namespace Vmm.Emulation.Instructions.Execution;
+
+/// <summary>MOVS, CMPS, STOS, LODS, SCAS, INS, OUTS with their repeat prefixes, and IN and OUT.</summary>
+internal static partial class Interpreter<TCpu>
+{
+    /// <summary>Elements of one repeated instruction that are done before the caller gets a chance to stop.</summary>
+    private const int RepeatBatch = 4096;
+
+    private static bool String(ref TCpu cpu, CpuState s, in Instruction i)
+    {
+        bool repeats = (i.Prefixes & (Prefixes.Rep | Prefixes.Repne)) != 0;
+        if (!repeats)
+        {
+            return StringElement(ref cpu, s, in i);
+        }
+
+        ulong mask = Mask(i.AddressSize);
+        for (int n = 0; n < RepeatBatch; n++)
+        {
+            if ((s.General[Rcx] & mask) == 0)
+            {
+                return true;
+            }
+
+            long bulk = i.Operation is Operation.Movs or Operation.Stos ? Bulk(ref cpu, s, in i) : 0;
+            if (bulk > 0)
+            {
+                SetSized(s, Rcx, (s.General[Rcx] & mask) - (ulong)bulk, i.AddressSize);
+                continue;
+            }
+
+            if (!StringElement(ref cpu, s, in i))
+            {
+                // The elements before this one are done; registers say so, and the fault is this element's.
+                return false;
+            }
+
+            SetSized(s, Rcx, (s.General[Rcx] & mask) - 1, i.AddressSize);
+            if (i.Operation is Operation.Cmps or Operation.Scas)
+            {
+                bool equal = (s.Rflags & FlagBits.Zero) != 0;
+                if (equal == ((i.Prefixes & Prefixes.Repne) != 0))
+                {
+                    return true;
+                }
+            }
+        }
+
+        if ((s.General[Rcx] & mask) != 0)
+        {
+            s.NextRip = s.Rip;
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// MOVS and STOS upwards as far as both operands stay in one page of RAM, without overlap that the element order would
+    /// show. Returns the number of elements done, 0 if it has to be element by element.
+    /// </summary>
+    private static long Bulk(ref TCpu cpu, CpuState s, in Instruction i)
+    {
+        ulong mask = Mask(i.AddressSize);
+        ulong count = s.General[Rcx] & mask;
+        int size = i.OperandSize;
+        if (count < 4 || (s.Rflags & FlagBits.Direction) != 0)
+        {
+            return 0;
+        }
+
+        bool moves = i.Operation == Operation.Movs;
+        ulong destination = s.General[Rdi] & mask;
+        ulong source = s.General[Rsi] & mask;
+        CodeSize mode = s.CodeSize;
+        if (!TryLinear(s, mode, (int)SegmentName.Es, destination, size, write: true, out ulong to))
+        {
+            return 0;
+        }
+
+        ulong room = Room(to, destination, mask);
+        ulong from = 0;
+        if (moves)
+        {
+            if (!TryLinear(s, mode, i.Segment, source, size, write: false, out from))
+            {
+                return 0;
+            }
+
+            room = Math.Min(room, Room(from, source, mask));
+        }
+
+        int elements = (int)Math.Min(count, room / (uint)size);
+        int bytes = elements * size;
+        if (elements < 4 || (to & (uint)(size - 1)) != 0
+            || !TryLinear(s, mode, (int)SegmentName.Es, destination, bytes, write: true, out _)
+            || moves && !TryLinear(s, mode, i.Segment, source, bytes, write: false, out _)
+            || !TryTranslate(ref cpu, s, to, TranslationCache.Write, out ulong toPhysical))
+        {
+            return 0;
+        }
+
+        if (moves)
+        {
+            if (!TryTranslate(ref cpu, s, from, TranslationCache.Read, out ulong fromPhysical))
+            {
+                return 0;
+            }
+
+            ref byte read = ref cpu.Ram(fromPhysical, bytes, write: false);
+            ref byte write = ref cpu.Ram(toPhysical, bytes, write: true);
+            if (Unsafe.IsNullRef(ref read) || Unsafe.IsNullRef(ref write))
+            {
+                return 0;
+            }
+
+            nint distance = Unsafe.ByteOffset(ref read, ref write);
+            if (distance > 0 && distance < bytes)
+            {
+                return 0;
+            }
+
+            MemoryMarshal.CreateReadOnlySpan(ref read, bytes).CopyTo(MemoryMarshal.CreateSpan(ref write, bytes));
+            SetSized(s, Rsi, source + (uint)bytes, i.AddressSize);
+        }
+        else
+        {
+            ref byte write = ref cpu.Ram(toPhysical, bytes, write: true);
+            if (Unsafe.IsNullRef(ref write))
+            {
+                return 0;
+            }
+
+            Span<byte> target = MemoryMarshal.CreateSpan(ref write, bytes);
+            switch (size)
+            {
+                case 1:
+                    target.Fill((byte)s.General[Rax]);
+                    break;
+                case 2:
+                    MemoryMarshal.Cast<byte, ushort>(target).Fill((ushort)s.General[Rax]);
+                    break;
+                case 4:
+                    MemoryMarshal.Cast<byte, uint>(target).Fill((uint)s.General[Rax]);
+                    break;
+                default:
+                    MemoryMarshal.Cast<byte, ulong>(target).Fill(s.General[Rax]);
+                    break;
+            }
+        }
+
+        SetSized(s, Rdi, destination + (uint)bytes, i.AddressSize);
+        return elements;
+    }
+
+    /// <summary>Bytes from here to the end of the page, and of the address space of this address size.</summary>
+    private static ulong Room(ulong linear, ulong offset, ulong mask)
+        => Math.Min(0x1000 - (linear & PageMask), Math.Min(mask - offset, 0x2000) + 1);
+
+    /// <summary>As the checks of one access, but a fault leaves nothing behind: the element that meets it reports it.</summary>
+    private static bool TryLinear(CpuState s, CodeSize mode, int segment, ulong offset, int size, bool write, out ulong linear)
+    {
+        ExecutionResult saved = s.Outcome;
+        bool permitted = Linear(s, mode, segment, offset, size, write, out linear);
+        s.Outcome = saved;
+        return permitted;
+    }
+
+    private static bool TryTranslate(ref TCpu cpu, CpuState s, ulong linear, int kind, out ulong physical)
+    {
+        ExecutionResult saved = s.Outcome;
+        bool mapped = Translate(ref cpu, s, linear, kind, out physical);
+        s.Outcome = saved;
+        return mapped;
+    }
+
+    private static bool StringElement(ref TCpu cpu, CpuState s, in Instruction i)
+    {
+        int size = i.OperandSize;
+        ulong mask = Mask(i.AddressSize);
+        ulong step = (s.Rflags & FlagBits.Direction) != 0 ? (ulong)-size : (ulong)size;
+        ulong source = s.General[Rsi] & mask;
+        ulong destination = s.General[Rdi] & mask;
+        ulong value;
+        ulong other;
+        switch (i.Operation)
+        {
+            case Operation.Movs:
+                if (!ReadString(ref cpu, s, i.Segment, source, size, out value) || !WriteString(ref cpu, s, destination, size, value))
+                {
+                    return false;
+                }
+
+                SetSized(s, Rsi, source + step, i.AddressSize);
+                SetSized(s, Rdi, destination + step, i.AddressSize);
+                return true;
+            case Operation.Stos:
+                if (!WriteString(ref cpu, s, destination, size, s.General[Rax]))
+                {
+                    return false;
+                }
+
+                SetSized(s, Rdi, destination + step, i.AddressSize);
+                return true;
+            case Operation.Lods:
+                if (!ReadString(ref cpu, s, i.Segment, source, size, out value))
+                {
+                    return false;
+                }
+
+                SetSized(s, Rax, value, size);
+                SetSized(s, Rsi, source + step, i.AddressSize);
+                return true;
+            case Operation.Cmps:
+                if (!ReadString(ref cpu, s, i.Segment, source, size, out value)
+                    || !ReadString(ref cpu, s, (int)SegmentName.Es, destination, size, out other))
+                {
+                    return false;
+                }
+
+                SetStatus(s, CompareSized(value, other, size));
+                SetSized(s, Rsi, source + step, i.AddressSize);
+                SetSized(s, Rdi, destination + step, i.AddressSize);
+                return true;
+            case Operation.Scas:
+                if (!ReadString(ref cpu, s, (int)SegmentName.Es, destination, size, out other))
+                {
+                    return false;
+                }
+
+                SetStatus(s, CompareSized(s.General[Rax], other, size));
+                SetSized(s, Rdi, destination + step, i.AddressSize);
+                return true;
+            case Operation.Ins:
+                // The destination is checked before the port is read, whose side effect could not be taken back.
+                if (!Linear(s, s.CodeSize, (int)SegmentName.Es, destination, size, write: true, out ulong linear)
+                    || !IsAligned(s, linear, size) || !IsPortPermitted(ref cpu, s, (ushort)s.General[Rdx], size)
+                    || !ProbeWrite(ref cpu, s, linear, size)
+                    || !ReadPort(ref cpu, s, (ushort)s.General[Rdx], size, out value) || !WriteSized(ref cpu, s, linear, size, value))
+                {
+                    return false;
+                }
+
+                SetSized(s, Rdi, destination + step, i.AddressSize);
+                return true;
+            default:
+                if (!IsPortPermitted(ref cpu, s, (ushort)s.General[Rdx], size)
+                    || !ReadString(ref cpu, s, i.Segment, source, size, out value)
+                    || !WritePort(ref cpu, s, (ushort)s.General[Rdx], size, value))
+                {
+                    return false;
+                }
+
+                SetSized(s, Rsi, source + step, i.AddressSize);
+                return true;
+        }
+    }
+
+    private static bool ReadString(ref TCpu cpu, CpuState s, int segment, ulong offset, int size, out ulong value)
+    {
+        Unsafe.SkipInit(out value);
+        return Linear(s, s.CodeSize, segment, offset, size, write: false, out ulong linear)
+            && IsAligned(s, linear, size) && ReadSized(ref cpu, s, linear, size, out value);
+    }
+
+    private static bool WriteString(ref TCpu cpu, CpuState s, ulong offset, int size, ulong value)
+        => Linear(s, s.CodeSize, (int)SegmentName.Es, offset, size, write: true, out ulong linear)
+            && IsAligned(s, linear, size) && WriteSized(ref cpu, s, linear, size, value);
+
+    private static ulong CompareSized(ulong left, ulong right, int size)
+    {
+        ulong flags;
+        switch (size)
+        {
+            case 1:
+                Flags.Subtract((byte)left, (byte)right, 0, out flags);
+                return flags;
+            case 2:
+                Flags.Subtract((ushort)left, (ushort)right, 0, out flags);
+                return flags;
+            case 4:
+                Flags.Subtract((uint)left, (uint)right, 0, out flags);
+                return flags;
+            default:
+                Flags.Subtract(left, right, 0, out flags);
+                return flags;
+        }
+    }
+
+    private static bool PortIo(ref TCpu cpu, CpuState s, in Instruction i)
+    {
+        ushort port = i.Pattern is Pattern.AI or Pattern.IA ? (byte)i.Immediate : (ushort)s.General[Rdx];
+        int size = i.OperandSize;
+        if (!IsPortPermitted(ref cpu, s, port, size))
+        {
+            return false;
+        }
+
+        if (i.Operation == Operation.Out)
+        {
+            return WritePort(ref cpu, s, port, size, s.General[Rax]);
+        }
+
+        if (!ReadPort(ref cpu, s, port, size, out ulong value))
+        {
+            return false;
+        }
+
+        SetSized(s, Rax, value, size);
+        return true;
+    }
+
+    private static bool ReadPort(ref TCpu cpu, CpuState s, ushort port, int size, out ulong value)
+    {
+        value = 0;
+        return Served(s, cpu.ReadPort(port, MemoryMarshal.AsBytes(new Span<ulong>(ref value))[..size]));
+    }
+
+    private static bool WritePort(ref TCpu cpu, CpuState s, ushort port, int size, ulong value)
+        => Served(s, cpu.WritePort(port, MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(in value))[..size]));
+
+    /// <summary>IOPL, then the bitmap in a 32- or 64-bit TSS, of which two bytes are always read (volume 1, section 20.5.2).</summary>
+    private static bool IsPortPermitted(ref TCpu cpu, CpuState s, ushort port, int size)
+    {
+        if (!s.IsProtected || !s.IsVirtual8086 && s.Cpl <= ((int)(s.Rflags >> 12) & 3))
+        {
+            return true;
+        }
+
+        SegmentState tss = s.Segments[(int)SegmentName.Tr];
+        if (tss.IsUnusable || tss.Type is not (9 or 11) || tss.Limit < 103)
+        {
+            return GeneralProtection(s);
+        }
+
+        if (!ReadLinear(ref cpu, s, tss.Base + 102, out ushort bitmap, isImplicit: true))
+        {
+            return false;
+        }
+
+        uint at = bitmap + (uint)(port >> 3);
+        if (at + 1 > tss.Limit)
+        {
+            return GeneralProtection(s);
+        }
+
+        if (!ReadLinear(ref cpu, s, tss.Base + at, out ushort bits, isImplicit: true))
+        {
+            return false;
+        }
+
+        return (bits >> (port & 7) & (1 << size) - 1) == 0 || GeneralProtection(s);
+    }
+}

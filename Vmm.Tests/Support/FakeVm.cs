@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Collections.Concurrent;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Vcpu;
+
+namespace Vmm.Tests.Support;
+
+/// <summary>The scripted backend's part of a VM.</summary>
+internal sealed class FakeVm(FakeBackend backend, BackendVmOptions options) : IBackendVm, IBackendInterrupts
+{
+    private readonly ConcurrentDictionary<int, FakeVcpu> _vcpus = new();
+    private readonly List<MemoryPlacement> _placements = [];
+
+    public FakeBackend Backend { get; } = backend;
+
+    public BackendVmOptions Options { get; } = options;
+
+    public InterruptControllerMode InterruptControllerMode => Options.InterruptControllerMode;
+
+    /// <summary>What is placed now.</summary>
+    public IReadOnlyList<MemoryPlacement> Placements => _placements;
+
+    /// <summary>What placing memory fails with, or null.</summary>
+    public VmmException? PlacementRefusal { get; set; }
+
+    /// <summary>The calls that drove a line.</summary>
+    public List<(int Line, bool Asserted)> Lines { get; } = [];
+
+    public bool IsDisposed { get; private set; }
+
+    /// <summary>A vCPU that the engine has created.</summary>
+    public FakeVcpu Vcpu(int id) => _vcpus[id];
+
+    public bool HasVcpu(int id) => _vcpus.ContainsKey(id);
+
+    public IBackendVcpu CreateVcpu(VcpuId id)
+    {
+        RequireAlive();
+        if (id.Value < 0 || id.Value >= Options.MaxCpus)
+        {
+            throw new VmmException("CreateVcpu", VmmError.EINVAL, $"vCPU {id} is out of range");
+        }
+
+        FakeVcpu vcpu = new(this, id);
+        if (!_vcpus.TryAdd(id.Value, vcpu))
+        {
+            throw new VmmException("CreateVcpu", VmmError.EEXIST, $"vCPU {id} exists");
+        }
+
+        return vcpu;
+    }
+
+    public IDisposable PlaceMemory(in MemoryPlacement placement)
+    {
+        RequireAlive();
+        RequireNobodyRuns();
+        if (PlacementRefusal is { } refusal)
+        {
+            throw refusal;
+        }
+
+        MemoryPlacement added = placement;
+        if (_placements.Any(other => other.Range.Overlaps(added.Range)))
+        {
+            throw new FakeProtocolException($"{added.Range} is placed over other memory");
+        }
+
+        if (!added.Range.Start.IsPageAligned || added.Range.Length % 4096 != 0 || added.Offset % 4096 != 0
+            || added.Offset + added.Range.Length > added.Block.Length)
+        {
+            throw new FakeProtocolException($"{added.Range} is not whole pages of its block");
+        }
+
+        if (!added.Block.TryAddReference())
+        {
+            throw new FakeProtocolException("freed memory is placed");
+        }
+
+        _placements.Add(added);
+        return new Placement(this, added);
+    }
+
+    public void SetLine(int line, bool asserted) => Lines.Add((line, asserted));
+
+    public bool SignalMsi(ulong address, uint data) => true;
+
+    public void Dispose()
+    {
+        if (_vcpus.Values.Any(vcpu => !vcpu.IsDisposed))
+        {
+            throw new FakeProtocolException("the VM is disposed before its vCPUs");
+        }
+
+        IsDisposed = true;
+    }
+
+    private void RequireAlive()
+    {
+        if (IsDisposed)
+        {
+            throw new FakeProtocolException("the VM is used after it was disposed");
+        }
+    }
+
+    private void RequireNobodyRuns()
+    {
+        if (_vcpus.Values.Any(vcpu => vcpu.IsInGuest))
+        {
+            throw new FakeProtocolException("memory changes while a vCPU runs");
+        }
+    }
+
+    private sealed class Placement(FakeVm machine, MemoryPlacement placement) : IDisposable
+    {
+        private bool _disposed;
+
+        public void Dispose()
+        {
+            if (!_disposed)
+            {
+                machine.RequireNobodyRuns();
+                _disposed = true;
+                machine._placements.Remove(placement);
+                placement.Block.ReleaseReference();
+            }
+        }
+    }
+}
