@@ -207,6 +207,16 @@ public sealed partial class VirtualCpu
             }
 
             _servedTicket++;
+
+            // Those behind in the queue may have found the vCPU idle and have asked nobody; a request that nobody stands
+            // behind any more ends here.
+            bool isWanted = _servedTicket != _nextTicket;
+            Volatile.Write(ref _requestIdle, isWanted);
+            if (isWanted)
+            {
+                Interlocked.Exchange(ref _attention, 1);
+            }
+
             _owner = thread;
             _depth = 1;
             _state = VcpuState.Frozen;

@@ -294,6 +294,7 @@ public sealed class NotificationTests : EngineFixture
     public void Concurrent_suspensions_have_one_winner()
     {
         using Barrier start = new(4);
+        Machine.SuspendReason.Should().Be(SuspendReason.None);
         int winners = 0;
         List<Background> callers = [.. Enumerable.Range(1, 4).Select(reason => Background.Start(() =>
         {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Errors;
+using Vmm.Kvm;
 using Vmm.Kvm.Interop;
 
 namespace Vmm.Tests.Support;
@@ -25,6 +26,13 @@ internal static class KvmRequirement
             EndTest(Reason(exception));
             throw;
         }
+    }
+
+    /// <summary>Opens KVM as a backend of the engine, or ends the test with the reason why not.</summary>
+    public static KvmBackend OpenBackend(KvmBackendOptions? options = null)
+    {
+        Open().Dispose();
+        return KvmBackend.Open(options);
     }
 
     /// <summary>Ends the test unless the host has a capability.</summary>
