@@ -21,7 +21,7 @@ internal sealed class KvmExitDecodeTests
     public void CreateGuest() => _guest = KvmGuest.RealMode([0xf4]);
 
     [TearDown]
-    public void DisposeGuest() => _guest.Dispose();
+    public void DisposeGuest() => _guest?.Dispose();
 
     [TestCase(KvmExitReason.Exception, ExitCode.Exception)]
     [TestCase(KvmExitReason.Hlt, ExitCode.Hlt)]
