@@ -49,17 +49,15 @@ internal static class EmulationBenchmarks
         List<double> ours = [];
         List<double> theirs = [];
         long allocated = 0;
-        for (int pair = -5; pair < Pairs; pair++)
+        WarmUp(() => DecodeAll(bytes, codeSize) + DecodeAllByIced(bytes, bitness));
+        for (int pair = 0; pair < Pairs; pair++)
         {
             long before = GC.GetAllocatedBytesForCurrentThread();
             double first = Time(() => DecodeAll(bytes, codeSize));
             allocated = GC.GetAllocatedBytesForCurrentThread() - before;
             double second = Time(() => DecodeAllByIced(bytes, bitness));
-            if (pair >= 0)
-            {
-                ours.Add(first / Windows);
-                theirs.Add(second / Windows);
-            }
+            ours.Add(first / Windows);
+            theirs.Add(second / Windows);
         }
 
         double mine = Median(ours);
@@ -99,7 +97,12 @@ internal static class EmulationBenchmarks
         List<double> theirs = [];
         FlatCpu cpu = create();
         long allocated = 0;
-        for (int pair = -4; pair < Pairs; pair++)
+        WarmUp(() =>
+        {
+            Executor.Run(ref cpu, 10_000, deliver: false, out long executed);
+            return executed;
+        });
+        for (int pair = 0; pair < Pairs; pair++)
         {
             long before = GC.GetAllocatedBytesForCurrentThread();
             long start = Stopwatch.GetTimestamp();
@@ -112,18 +115,25 @@ internal static class EmulationBenchmarks
             }
 
             double? other = reference?.Run(loop, Count);
-            if (pair >= 0)
+            ours.Add(Count / elapsed / 1e6);
+            if (other is { } rate)
             {
-                ours.Add(Count / elapsed / 1e6);
-                if (other is { } rate)
-                {
-                    theirs.Add(rate);
-                }
+                theirs.Add(rate);
             }
         }
 
         string beside = theirs.Count == 0 ? "no C reference" : $"C reference {Median(theirs):F1} M/s, ratio {Median(ours) / Median(theirs):F3}";
         Report($"execute {name}", $"{Median(ours):F1} M instructions/s (bar 30), {beside}, {allocated} bytes allocated in {Count} instructions");
+    }
+
+    /// <summary>Long enough for tiered compilation to settle.</summary>
+    private static void WarmUp(Func<long> action)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(start).TotalSeconds < 1.5)
+        {
+            _ = action();
+        }
     }
 
     private static double Time(Func<long> action)

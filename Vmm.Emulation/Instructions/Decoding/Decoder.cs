@@ -145,9 +145,11 @@ public static class Decoder
                 }
                 else
                 {
-                    uint mod = modRm >> 6;
+                    uint info = OpcodeTables.ModRm32[(int)modRm];
+                    displacementLength = (int)(info & OpcodeTables.DisplacementMask);
                     rm = modRm & 7;
-                    if (rm == 4)
+                    bool hasBase = (info & OpcodeTables.NoBase) == 0;
+                    if ((info & OpcodeTables.HasSib) != 0)
                     {
                         if (at >= limit)
                         {
@@ -163,6 +165,13 @@ public static class Decoder
                             index = Instruction.NoRegister;
                             scale = 0;
                         }
+
+                        // No base with mod 0 and base 5 (volume 2, table 2-3); otherwise the stack's segment for RSP and RBP.
+                        if (rm == 5 && modRm < 0x40)
+                        {
+                            displacementLength = 4;
+                            hasBase = false;
+                        }
                     }
                     else if ((cell & (ulong)Traits.VectorSib) != 0)
                     {
@@ -170,19 +179,17 @@ public static class Decoder
                         return DecodeStatus.Invalid;
                     }
 
-                    if (mod == 0 && rm == 5)
-                    {
-                        displacementLength = 4;
-                        rm = is64 && (modRm & 7) == 5 ? Instruction.RipRegister : (uint)Instruction.NoRegister;
-                    }
-                    else
+                    if (hasBase)
                     {
                         rm |= state.B;
-                        displacementLength = (int)(mod * mod);
                         if (rm is 4 or 5 && state.Segment == NoSegment)
                         {
                             state.Segment = 2;
                         }
+                    }
+                    else
+                    {
+                        rm = is64 && (modRm & 7) == 5 ? Instruction.RipRegister : (uint)Instruction.NoRegister;
                     }
                 }
             }
@@ -197,32 +204,39 @@ public static class Decoder
         uint sizeIndex = (uint)(cell >> OpcodeCell.SizeShift & 15) << 4 | (uint)codeSize << 2 | (uint)(state.Flags & (Prefixes.W | Prefixes.OperandSize));
         uint sizeLog2 = OpcodeTables.Sizes[(int)sizeIndex];
         ImmediateKind kind = (ImmediateKind)(cell >> OpcodeCell.ImmediateShift & 15);
-        int immediateLength = kind == ImmediateKind.None ? 0 : ImmediateLength(kind, sizeLog2, addressLog2);
+        uint immediateInfo = OpcodeTables.Immediates[(int)kind << 2 | (int)(kind == ImmediateKind.Offset ? addressLog2 : sizeLog2)];
+        int immediateLength = (int)(immediateInfo & 15);
         int length = at + displacementLength + immediateLength;
         if (length > limit)
         {
             return Short(length, out instruction);
         }
 
-        int displacement = 0;
-        if (displacementLength != 0)
+        int displacement;
+        ulong immediate;
+        if (at + displacementLength + 8 <= bytes.Length && kind < ImmediateKind.FarPointer)
         {
-            displacement = displacementLength switch
-            {
-                1 => (sbyte)Unsafe.Add(ref code, at),
-                2 => Unsafe.ReadUnaligned<short>(ref Unsafe.Add(ref code, at)),
-                _ => Unsafe.ReadUnaligned<int>(ref Unsafe.Add(ref code, at)),
-            };
+            // Both fields in the middle of the window: read eight bytes and shift the rest away, without a branch on lengths.
+            // A length of 0 shifts everything away, in two steps because a shift by 64 would shift nothing.
+            int unused = 32 - displacementLength * 4;
+            displacement = (int)(Unsafe.ReadUnaligned<long>(ref Unsafe.Add(ref code, at)) << unused << unused >> unused >> unused);
+            unused = 32 - immediateLength * 4;
+            ulong raw = Unsafe.ReadUnaligned<ulong>(ref Unsafe.Add(ref code, at + displacementLength)) << unused << unused;
+            immediate = (immediateInfo & OpcodeTables.IsSigned) != 0 ? (ulong)((long)raw >> unused >> unused) : raw >> unused >> unused;
+        }
+        else
+        {
+            displacement = Displacement(ref Unsafe.Add(ref code, at), displacementLength);
+            immediate = immediateLength == 0 ? 0 : Immediate(ref Unsafe.Add(ref code, at + displacementLength), kind, immediateLength);
         }
 
-        ulong immediate = immediateLength == 0 ? 0 : Immediate(ref Unsafe.Add(ref code, at + displacementLength), kind, immediateLength);
         uint segment = state.Segment == NoSegment ? 3 : state.Segment;
         instruction = new(
             cell,
             immediate,
             (uint)displacement | (ulong)length << 32 | (ulong)opcode << 40 | (ulong)reg << 48 | (ulong)rm << 56,
             index | scale << 8 | segment << 16 | state.Vvvv << 24
-                | (ulong)state.Flags << 32 | (ulong)(sizeLog2 | addressLog2 << 2) << 48 | (ulong)mapNumber << 56);
+                | (ulong)state.Flags << 32 | (ulong)(sizeLog2 | addressLog2 << 2 | (uint)codeSize << 4) << 48 | (ulong)mapNumber << 56);
         return DecodeStatus.Decoded;
     }
 
@@ -274,15 +288,12 @@ public static class Decoder
         return (int)mod;
     }
 
-    private static int ImmediateLength(ImmediateKind kind, uint sizeLog2, uint addressLog2) => kind switch
+    private static int Displacement(ref byte at, int length) => length switch
     {
-        ImmediateKind.SignedByte or ImmediateKind.Byte => 1,
-        ImmediateKind.Word => 2,
-        ImmediateKind.Z => sizeLog2 == 1 ? 2 : 4,
-        ImmediateKind.V => 1 << (int)sizeLog2,
-        ImmediateKind.Offset => 1 << (int)addressLog2,
-        ImmediateKind.FarPointer => sizeLog2 == 1 ? 4 : 6,
-        _ => 3,
+        0 => 0,
+        1 => (sbyte)at,
+        2 => Unsafe.ReadUnaligned<short>(ref at),
+        _ => Unsafe.ReadUnaligned<int>(ref at),
     };
 
     private static ulong Immediate(ref byte at, ImmediateKind kind, int length)

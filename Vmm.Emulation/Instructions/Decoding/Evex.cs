@@ -83,7 +83,7 @@ internal static class Evex
             OpcodeCell.Pack(Operation.Evex, Form.None, Traits.None),
             0,
             (ulong)at << 32 | (ulong)opcode << 40,
-            Instruction.NoRegister | (ulong)flags << 32 | (ulong)(addressLog2 << 2) << 48 | (ulong)map << 56);
+            Instruction.NoRegister | (ulong)flags << 32 | (ulong)(addressLog2 << 2 | (uint)codeSize << 4) << 48 | (ulong)map << 56);
         return DecodeStatus.Decoded;
     }
 

@@ -126,6 +126,9 @@ public readonly struct Instruction
 
     internal int SizeLog2 => _sizes & 3;
 
+    /// <summary>The mode that the instruction was decoded in.</summary>
+    internal CodeSize CodeSize => (CodeSize)(_sizes >> 4);
+
     internal int AddressSizeLog2 => _sizes >> 2 & 3;
 
     /// <summary>VEX.L: whether the vectors have 256 bits.</summary>

@@ -11,6 +11,21 @@ namespace Vmm.Emulation.Instructions.Execution;
 /// </summary>
 public sealed class CpuState
 {
+    /// <summary>Where execution continues when the current instruction completes.</summary>
+    internal ulong NextRip;
+
+    internal InterruptShadow NextShadow;
+
+    /// <summary>What stops the current instruction from completing.</summary>
+    internal ExecutionResult Outcome;
+
+    /// <summary>The current instruction set RF itself (IRET loads it).</summary>
+    internal bool KeepsResume;
+
+    private GeneralRegisters _general;
+    private SegmentRegisters _segments;
+    private DebugAddresses _debugAddresses;
+
     /// <summary>General registers.</summary>
     public ref GeneralRegisters General => ref _general;
 
@@ -104,10 +119,6 @@ public sealed class CpuState
     /// <summary>MAXPHYADDR, 32 to 52.</summary>
     public int PhysicalAddressBits { get; set; } = 46;
 
-    private GeneralRegisters _general;
-    private SegmentRegisters _segments;
-    private DebugAddresses _debugAddresses;
-
     /// <summary>DR0 to DR3.</summary>
     public ref DebugAddresses DebugAddresses => ref _debugAddresses;
 
@@ -144,17 +155,6 @@ public sealed class CpuState
     /// <summary>Forgets cached translations. A binding calls it whenever something other than an executed instruction may have
     /// changed paging registers or the guest was executed elsewhere since.</summary>
     public void FlushTranslations() => Translations.Flush();
-
-    /// <summary>Where execution continues when the current instruction completes.</summary>
-    internal ulong NextRip;
-
-    internal InterruptShadow NextShadow;
-
-    /// <summary>What stops the current instruction from completing.</summary>
-    internal ExecutionResult Outcome;
-
-    /// <summary>The current instruction set RF itself (IRET, POPF and a task switch load it).</summary>
-    internal bool KeepsResume;
 
     internal ulong FsBase => _segments[(int)SegmentName.Fs].Base;
 

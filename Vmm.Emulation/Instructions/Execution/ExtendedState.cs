@@ -21,6 +21,7 @@ public sealed class ExtendedState
     internal const int ZmmHigh = 1152;
 
     private readonly byte[] _image = new byte[Size];
+    private readonly byte[] _scratch = new byte[Size];
 
     /// <summary>Creates the state after reset (volume 3, table 10-1).</summary>
     public ExtendedState()
@@ -38,6 +39,9 @@ public sealed class ExtendedState
         get => BitConverter.ToUInt32(_image, Mxcsr);
         set => BitConverter.TryWriteBytes(_image.AsSpan(Mxcsr), value);
     }
+
+    /// <summary>Room for one area while an instruction works on it; its content means nothing before.</summary>
+    internal Span<byte> Scratch => _scratch;
 
     internal ushort ControlWord
     {

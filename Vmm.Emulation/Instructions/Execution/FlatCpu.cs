@@ -98,7 +98,7 @@ public readonly struct FlatCpu : IEmulatedCpu, IEquatable<FlatCpu>
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>Excludes other exclusive accesses only; a machine with several CPUs must stop the others here.</summary>
     public void BeginExclusive() => _devices.ExclusiveLock.Enter();
 
     /// <inheritdoc/>

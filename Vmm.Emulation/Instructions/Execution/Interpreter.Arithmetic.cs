@@ -21,11 +21,10 @@ internal static partial class Interpreter<TCpu>
         where T : unmanaged, IBinaryInteger<T>
     {
         Operation operation = i.Operation;
+        bool writes = operation is not (Operation.Cmp or Operation.Test);
         T left;
         T right;
-        ulong flags;
-        T result;
-        bool writes = operation is not (Operation.Cmp or Operation.Test);
+        int destination;
         switch (i.Pattern)
         {
             case Pattern.GE:
@@ -34,67 +33,65 @@ internal static partial class Interpreter<TCpu>
                     return false;
                 }
 
-                left = Get<T>(s, in i, i.Reg);
-                result = Compute(operation, left, right, s.Rflags, out flags);
-                if (writes)
-                {
-                    Set(s, in i, i.Reg, result);
-                }
-
-                SetStatus(s, flags);
-                return true;
+                destination = i.Reg;
+                left = Get<T>(s, in i, destination);
+                break;
             case Pattern.AI:
+                destination = Rax;
                 left = Truncate<T>(s.General[Rax]);
-                result = Compute(operation, left, Truncate<T>(i.Immediate), s.Rflags, out flags);
-                if (writes)
-                {
-                    Set(s, in i, Rax, result);
-                }
-
-                SetStatus(s, flags);
-                return true;
+                right = Truncate<T>(i.Immediate);
+                break;
             default:
                 right = i.Pattern == Pattern.EG ? Get<T>(s, in i, i.Reg) : Truncate<T>(i.Immediate);
-                if (!writes)
+                if (i.HasMemoryOperand && writes)
                 {
-                    if (!ReadE(ref cpu, s, in i, out left))
-                    {
-                        return false;
-                    }
-
-                    Compute(operation, left, right, s.Rflags, out flags);
-                    SetStatus(s, flags);
-                    return true;
+                    return BinaryUpdate(ref cpu, s, in i, right);
                 }
 
-                if (!i.HasMemoryOperand)
-                {
-                    result = Compute(operation, Get<T>(s, in i, i.Rm), right, s.Rflags, out flags);
-                    Set(s, in i, i.Rm, result);
-                    SetStatus(s, flags);
-                    return true;
-                }
-
-                if (!BeginUpdate(ref cpu, s, in i, out Update<T> update, out left))
+                if (!ReadE(ref cpu, s, in i, out left))
                 {
                     return false;
                 }
 
-                bool retry;
-                do
-                {
-                    result = Compute(operation, left, right, s.Rflags, out flags);
-                    if (!EndUpdate(ref cpu, s, in i, ref update, result, ref left, out retry) && !retry)
-                    {
-                        return false;
-                    }
-                }
-                while (retry);
-                SetStatus(s, flags);
-                return true;
+                destination = i.Rm;
+                break;
         }
+
+        T result = Compute(operation, left, right, s.Rflags, out ulong flags);
+        if (writes)
+        {
+            Set(s, in i, destination, result);
+        }
+
+        SetStatus(s, flags);
+        return true;
     }
 
+    /// <summary>The destination is memory.</summary>
+    private static bool BinaryUpdate<T>(ref TCpu cpu, CpuState s, in Instruction i, T right)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        if (!BeginUpdate(ref cpu, s, in i, out Update<T> update, out T left))
+        {
+            return false;
+        }
+
+        ulong flags;
+        bool retry;
+        do
+        {
+            T result = Compute(i.Operation, left, right, s.Rflags, out flags);
+            if (!EndUpdate(ref cpu, s, in i, ref update, result, ref left, out retry) && !retry)
+            {
+                return false;
+            }
+        }
+        while (retry);
+        SetStatus(s, flags);
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static T Compute<T>(Operation operation, T left, T right, ulong rflags, out ulong flags)
         where T : unmanaged, IBinaryInteger<T>
     {
@@ -140,7 +137,7 @@ internal static partial class Interpreter<TCpu>
     private static bool Unary<T>(ref TCpu cpu, CpuState s, in Instruction i)
         where T : unmanaged, IBinaryInteger<T>
     {
-        if (i.Pattern == Pattern.Z)
+        if (!i.HasMemoryOperand)
         {
             T register = Get<T>(s, in i, i.Rm);
             Set(s, in i, i.Rm, ComputeUnary(i.Operation, register, s.Rflags, out ulong registerFlags));

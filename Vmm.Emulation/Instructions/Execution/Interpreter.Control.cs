@@ -30,18 +30,31 @@ internal static partial class Interpreter<TCpu>
         return true;
     }
 
+    /// <summary>A relative jump taken: as <see cref="Branch"/>, in the mode that the instruction was decoded in.</summary>
+    private static bool BranchRelative(CpuState s, in Instruction i)
+    {
+        ulong target = s.NextRip + i.Immediate;
+        if (i.SizeLog2 == 2 && (uint)target <= s.Segments[(int)SegmentName.Cs].Limit)
+        {
+            s.NextRip = (uint)target;
+            return true;
+        }
+
+        return Branch(s, target, i.OperandSize);
+    }
+
     private static bool Jump(ref TCpu cpu, CpuState s, in Instruction i)
     {
         if (i.Pattern == Pattern.J)
         {
-            return Branch(s, s.NextRip + i.Immediate, i.OperandSize);
+            return BranchRelative(s, in i);
         }
 
         return ReadESized(ref cpu, s, in i, i.OperandSize, out ulong target) && Branch(s, target, i.OperandSize);
     }
 
     private static bool ConditionalJump(CpuState s, in Instruction i)
-        => !IsTrue(s, i.Opcode) || Branch(s, s.NextRip + i.Immediate, i.OperandSize);
+        => !IsTrue(s, i.Opcode) || BranchRelative(s, in i);
 
     private static bool Call(ref TCpu cpu, CpuState s, in Instruction i)
     {

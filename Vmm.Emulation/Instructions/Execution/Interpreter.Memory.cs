@@ -14,34 +14,34 @@ internal static partial class Interpreter<TCpu>
     private const ulong PageMask = 0xFFF;
 
     /// <summary>The linear address of an operand after the checks of its segment (volume 3, sections 3.4, 6.3 and 6.4).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool Linear(CpuState s, CodeSize mode, int segment, ulong offset, int size, bool write, out ulong linear)
     {
-        ref SegmentState state = ref s.Segments[segment];
-        if (mode == CodeSize.Bits64)
-        {
-            linear = segment >= (int)SegmentName.Fs ? offset + state.Base : offset;
-            if (IsCanonical(s, linear) && IsCanonical(s, linear + (uint)size - 1))
-            {
-                return true;
-            }
-
-            return Fault(s, segment == (int)SegmentName.Ss ? Vector.StackFault : Vector.GeneralProtection, 0);
-        }
-
-        linear = (uint)(offset + state.Base);
-        ulong last = offset + (uint)size - 1;
-        uint access = state.Access;
-
-        // A present, writable data segment that grows up: the common case in one comparison.
+        // A present, writable data segment that grows up: the common case outside 64-bit mode in one comparison.
         const uint Plain = SegmentState.CodeOrData | SegmentState.PresentBit | SegmentState.TypeWritable;
         const uint PlainMask = Plain | SegmentState.UnusableBit | SegmentState.TypeCode | SegmentState.TypeExpandDown;
-        if ((access & PlainMask) == Plain && last <= state.Limit)
+        ref SegmentState state = ref s.Segments[segment];
+        if (mode != CodeSize.Bits64 && (state.Access & PlainMask) == Plain && offset + (uint)size - 1 <= state.Limit)
         {
+            linear = (uint)(offset + state.Base);
             return true;
         }
 
-        return IsPermitted(s, in state, offset, last, write)
-            || Fault(s, segment == (int)SegmentName.Ss ? Vector.StackFault : Vector.GeneralProtection, 0);
+        return LinearChecked(s, mode, segment, offset, size, write, out linear);
+    }
+
+    private static bool LinearChecked(CpuState s, CodeSize mode, int segment, ulong offset, int size, bool write, out ulong linear)
+    {
+        ref SegmentState state = ref s.Segments[segment];
+        byte vector = segment == (int)SegmentName.Ss ? Vector.StackFault : Vector.GeneralProtection;
+        if (mode == CodeSize.Bits64)
+        {
+            linear = segment >= (int)SegmentName.Fs ? offset + state.Base : offset;
+            return IsCanonical(s, linear) && IsCanonical(s, linear + (uint)size - 1) || Fault(s, vector, 0);
+        }
+
+        linear = (uint)(offset + state.Base);
+        return IsPermitted(s, in state, offset, offset + (uint)size - 1, write) || Fault(s, vector, 0);
     }
 
     private static bool IsPermitted(CpuState s, in SegmentState state, ulong first, ulong last, bool write)
@@ -78,11 +78,15 @@ internal static partial class Interpreter<TCpu>
     }
 
     /// <summary>#AC for user-mode data that is not aligned (volume 3, section 7.15).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool IsAligned(CpuState s, ulong linear, int size)
-        => (linear & (uint)(size - 1)) == 0
-            || (s.Rflags & FlagBits.AlignmentCheck) == 0 || (s.Cr0 & 1UL << 18) == 0 || s.Cpl != 3
+        => (linear & (uint)(size - 1)) == 0 || IsMisalignmentPermitted(s);
+
+    private static bool IsMisalignmentPermitted(CpuState s)
+        => (s.Rflags & FlagBits.AlignmentCheck) == 0 || (s.Cr0 & 1UL << 18) == 0 || s.Cpl != 3
             || Fault(s, Vector.AlignmentCheck, 0);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool Translate(ref TCpu cpu, CpuState s, ulong linear, int kind, out ulong physical, bool isImplicit = false)
     {
         if ((s.Cr0 & 1UL << 31) == 0)
@@ -91,6 +95,11 @@ internal static partial class Interpreter<TCpu>
             return true;
         }
 
+        return TranslatePaged(ref cpu, s, linear, kind, out physical, isImplicit);
+    }
+
+    private static bool TranslatePaged(ref TCpu cpu, CpuState s, ulong linear, int kind, out ulong physical, bool isImplicit)
+    {
         bool user = s.Cpl == 3 && !isImplicit;
         ulong tag = linear & ~PageMask | 1 | (user ? 2UL : 0) | (isImplicit ? 4UL : (s.Rflags & FlagBits.AlignmentCheck) >> 15);
         if (s.Translations.TryGet(kind, tag, out ulong page))

@@ -101,11 +101,11 @@ internal static partial class Interpreter<TCpu>
 
     /// <summary>The checked linear address of the ModRM memory operand.</summary>
     private static bool Address(CpuState s, in Instruction i, int size, bool write, out ulong linear)
-        => Linear(s, s.CodeSize, i.Segment, Effective(s, in i), size, write, out linear) && IsAligned(s, linear, size);
+        => Linear(s, i.CodeSize, i.Segment, Effective(s, in i), size, write, out linear) && IsAligned(s, linear, size);
 
     /// <summary>The same without the alignment check: for operands that are not naturally aligned items.</summary>
     private static bool AddressUnaligned(CpuState s, in Instruction i, int size, bool write, out ulong linear)
-        => Linear(s, s.CodeSize, i.Segment, Effective(s, in i), size, write, out linear);
+        => Linear(s, i.CodeSize, i.Segment, Effective(s, in i), size, write, out linear);
 
     private static bool ReadE<T>(ref TCpu cpu, CpuState s, in Instruction i, out T value)
         where T : unmanaged, IBinaryInteger<T>

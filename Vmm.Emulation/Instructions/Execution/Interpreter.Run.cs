@@ -65,7 +65,7 @@ internal static partial class Interpreter<TCpu>
     private static bool Execute(ref TCpu cpu, CpuState s, in Instruction i)
     {
         ulong next = s.Rip + (uint)i.Length;
-        s.NextRip = s.CodeSize == CodeSize.Bits64 ? next : (uint)next;
+        s.NextRip = i.CodeSize == CodeSize.Bits64 ? next : (uint)next;
         s.NextShadow = InterruptShadow.None;
         s.KeepsResume = false;
         bool traps = (s.Rflags & FlagBits.Trap) != 0;
@@ -186,20 +186,25 @@ internal static partial class Interpreter<TCpu>
                     return ref entry.Instruction;
                 }
 
-                // Another CPU may be writing here: what is decoded is the copy that the entry keeps.
-                Span<byte> copy = stackalloc byte[DecodeCache.Window];
-                MemoryMarshal.CreateReadOnlySpan(ref bytes, DecodeCache.Window).CopyTo(copy);
-                if (!Finish(s, Decoder.Decode(copy, mode, out Instruction decoded), mode, in decoded))
-                {
-                    return ref Unsafe.NullRef<Instruction>();
-                }
-
-                entry.Set(physical << 3 | 4 | (uint)mode, ref MemoryMarshal.GetReference(copy), in decoded);
-                return ref entry.Instruction;
+                return ref Miss(s, ref entry, physical, ref bytes, mode);
             }
         }
 
         return ref FetchByParts(ref cpu, s, linear, mode);
+    }
+
+    /// <summary>Decodes into the cache. Another CPU may be writing here: what is decoded is the copy that the entry keeps.</summary>
+    private static ref readonly Instruction Miss(CpuState s, ref DecodeCache.Entry entry, ulong physical, ref byte bytes, CodeSize mode)
+    {
+        Span<byte> copy = stackalloc byte[DecodeCache.Window];
+        MemoryMarshal.CreateReadOnlySpan(ref bytes, DecodeCache.Window).CopyTo(copy);
+        if (!Finish(s, Decoder.Decode(copy, mode, out Instruction decoded), mode, in decoded))
+        {
+            return ref Unsafe.NullRef<Instruction>();
+        }
+
+        entry.Set(physical << 3 | 4 | (uint)mode, ref MemoryMarshal.GetReference(copy), in decoded);
+        return ref entry.Instruction;
     }
 
     /// <summary>Near a page's end, or in memory that is not RAM: the second page is touched only if decoding needs it.</summary>

@@ -20,11 +20,6 @@ internal static partial class Interpreter<TCpu>
     private static bool Shift<T>(ref TCpu cpu, CpuState s, in Instruction i)
         where T : unmanaged, IBinaryInteger<T>
     {
-        if (!BeginUpdate(ref cpu, s, in i, out Update<T> update, out T value))
-        {
-            return false;
-        }
-
         ulong amount = i.Pattern switch
         {
             Pattern.E1 => 1,
@@ -32,6 +27,27 @@ internal static partial class Interpreter<TCpu>
             _ => i.Immediate,
         };
         int count = (int)(amount & (Unsafe.SizeOf<T>() == 8 ? 63UL : 31UL));
+        return i.HasMemoryOperand ? ShiftMemory<T>(ref cpu, s, in i, count) : ShiftRegister<T>(s, in i, count);
+    }
+
+    private static bool ShiftRegister<T>(CpuState s, in Instruction i, int count)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        T value = Get<T>(s, in i, i.Rm);
+        ulong flags = s.Rflags & FlagBits.Status;
+        Set(s, in i, i.Rm, count == 0 ? value : ComputeShift(i.Operation, value, count, ref flags));
+        SetStatus(s, flags);
+        return true;
+    }
+
+    private static bool ShiftMemory<T>(ref TCpu cpu, CpuState s, in Instruction i, int count)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        if (!BeginUpdate(ref cpu, s, in i, out Update<T> update, out T value))
+        {
+            return false;
+        }
+
         ulong flags = s.Rflags & FlagBits.Status;
         T result = count == 0 ? value : ComputeShift(i.Operation, value, count, ref flags);
         if (!EndUpdate(ref cpu, s, in i, ref update, result, ref value, out _))

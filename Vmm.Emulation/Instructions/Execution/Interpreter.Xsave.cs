@@ -163,16 +163,16 @@ internal static partial class Interpreter<TCpu>
             return NotExecutable(s);
         }
 
-        byte[] area = new byte[ExtendedState.Size];
+        Span<byte> area = s.Extended.Scratch;
         ulong oldBits = 0;
         if (!compact && !ReadLinear(ref cpu, s, linear + LegacySize, out oldBits))
         {
             return false;
         }
 
-        // With XSAVE the standard format leaves what it does not save as it was, so the area is read, changed and written.
+        // What is not saved stays as it was, so the area is read, changed and written.
         int total = AreaSize(ref cpu, requested, compact);
-        if (!ProbeRange(ref cpu, s, linear, total) || !compact && !ReadRange(ref cpu, s, linear, area.AsSpan(0, total)))
+        if (!ProbeRange(ref cpu, s, linear, total) || !ReadRange(ref cpu, s, linear, area[..total]))
         {
             return false;
         }
@@ -192,11 +192,11 @@ internal static partial class Interpreter<TCpu>
             at = place + size;
             if ((saved >> index & 1) != 0)
             {
-                SaveComponent(s, index, offset, area.AsSpan(place, size));
+                SaveComponent(s, index, offset, area.Slice(place, size));
             }
         }
 
-        Span<byte> header = area.AsSpan(LegacySize, HeaderSize);
+        Span<byte> header = area.Slice(LegacySize, HeaderSize);
         BinaryPrimitives.WriteUInt64LittleEndian(header, compact ? requested & inUse : oldBits & ~requested | requested & inUse);
         if (compact)
         {
@@ -204,7 +204,7 @@ internal static partial class Interpreter<TCpu>
             BinaryPrimitives.WriteUInt64LittleEndian(header[8..], requested | Compacted);
         }
 
-        return WriteRange(ref cpu, s, linear, area.AsSpan(0, total));
+        return WriteRange(ref cpu, s, linear, area[..total]);
     }
 
     private static int AreaSize(ref TCpu cpu, ulong requested, bool compact)
@@ -284,14 +284,14 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
-        byte[] area = new byte[ExtendedState.Size];
-        if (!ReadRange(ref cpu, s, linear, area.AsSpan(0, LegacySize + HeaderSize)))
+        Span<byte> area = s.Extended.Scratch;
+        if (!ReadRange(ref cpu, s, linear, area[..(LegacySize + HeaderSize)]))
         {
             return false;
         }
 
-        ulong present = BinaryPrimitives.ReadUInt64LittleEndian(area.AsSpan(LegacySize));
-        ulong layout = BinaryPrimitives.ReadUInt64LittleEndian(area.AsSpan(LegacySize + 8));
+        ulong present = BinaryPrimitives.ReadUInt64LittleEndian(area[LegacySize..]);
+        ulong layout = BinaryPrimitives.ReadUInt64LittleEndian(area[(LegacySize + 8)..]);
         bool compact = (layout & Compacted) != 0;
         ulong enabled = isSupervisor ? s.Xcr0 | s.Xss : s.Xcr0;
         ulong requested = Requested(s) & enabled;
@@ -299,8 +299,8 @@ internal static partial class Interpreter<TCpu>
         // The header's checks (volume 1, sections 13.8.1 and 13.8.2).
         bool valid = compact
             ? (isSupervisor || s.Has(CpuFeatures.Xsavec)) && (layout & ~Compacted & ~enabled) == 0 && (present & ~layout) == 0
-                && !area.AsSpan(LegacySize + 16, 48).ContainsAnyExcept((byte)0)
-            : !isSupervisor && (present & ~s.Xcr0) == 0 && !area.AsSpan(LegacySize + 8, 16).ContainsAnyExcept((byte)0);
+                && !area.Slice(LegacySize + 16, 48).ContainsAnyExcept((byte)0)
+            : !isSupervisor && (present & ~s.Xcr0) == 0 && !area.Slice(LegacySize + 8, 16).ContainsAnyExcept((byte)0);
         if (!valid)
         {
             return GeneralProtection(s);
@@ -312,13 +312,13 @@ internal static partial class Interpreter<TCpu>
         }
 
         int total = AreaSize(ref cpu, compact ? layout & ~Compacted : requested & present, compact);
-        if (!ReadRange(ref cpu, s, linear, area.AsSpan(0, total)))
+        if (!ReadRange(ref cpu, s, linear, area[..total]))
         {
             return false;
         }
 
         bool loadsMxcsr = compact ? (requested & present & Sse) != 0 : (requested & (Sse | Ymm)) != 0;
-        uint mxcsr = loadsMxcsr ? BinaryPrimitives.ReadUInt32LittleEndian(area.AsSpan(ExtendedState.Mxcsr))
+        uint mxcsr = loadsMxcsr ? BinaryPrimitives.ReadUInt32LittleEndian(area[ExtendedState.Mxcsr..])
             : (requested & Sse) != 0 ? 0x1F80 : s.Extended.MxcsrValue;
         if ((mxcsr & ~0xFFFFu) != 0)
         {
@@ -346,7 +346,7 @@ internal static partial class Interpreter<TCpu>
 
             if ((requested >> index & 1) != 0)
             {
-                RestoreComponent(s, index, offset, (present >> index & 1) != 0 ? area.AsSpan(place, size) : []);
+                RestoreComponent(s, index, offset, (present >> index & 1) != 0 ? area.Slice(place, size) : []);
             }
         }
 

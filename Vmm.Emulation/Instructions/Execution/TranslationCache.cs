@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime.CompilerServices;
+
 namespace Vmm.Emulation.Instructions.Execution;
 
 /// <summary>
@@ -15,6 +17,7 @@ internal sealed class TranslationCache
 
     private readonly Entry[] _entries = new Entry[Size * 3];
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal bool TryGet(int kind, ulong tag, out ulong page)
     {
         ref readonly Entry entry = ref _entries[kind * Size + (int)(tag >> 12 & (Size - 1))];
