@@ -81,7 +81,7 @@ public sealed class DescriptorLifetimeTests
     }
 
     [TestCase(50)]
-    [TestCase(10_000, Category = "Stress", Explicit = true, Reason = "run it by its category")]
+    [TestCase(10_000, Category = "Long", Explicit = true, Reason = "takes minutes")]
     public void Cycles_of_create_run_and_dispose_leave_nothing_behind(int cycles)
     {
         Cycle();

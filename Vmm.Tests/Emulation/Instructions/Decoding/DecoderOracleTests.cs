@@ -19,6 +19,7 @@ public sealed class DecoderOracleTests
 
     [Test]
     [Category("Long")]
+    [Explicit("takes minutes")]
     public void Every_opcode_and_ModRM_under_stacked_prefixes_decodes_as_Iced_does([Values] CodeSize codeSize, [Values(0, 1, 2, 3)] int map)
         => Differences(codeSize, Exhaustive(map, s_prefixes)).Should().BeEmpty();
 
@@ -32,6 +33,7 @@ public sealed class DecoderOracleTests
 
     [Test]
     [Category("Long")]
+    [Explicit("takes minutes")]
     public void Millions_of_random_windows_decode_as_Iced_does([Values] CodeSize codeSize, [Values(0, 1, 2, 3)] int shape)
         => Differences(codeSize, RandomWindows(5_000_000, 1000 + shape, shape)).Should().BeEmpty();
 

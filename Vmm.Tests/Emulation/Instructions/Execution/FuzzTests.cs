@@ -12,6 +12,7 @@ public sealed class FuzzTests
 
     [Test]
     [Category("Long")]
+    [Explicit("takes minutes")]
     public void Any_bytes_in_any_state_end_in_a_value_for_long([Range(10, 19)] int seed) => Fuzz(seed, states: 1_000_000);
 
     private static void Fuzz(int seed, int states)
