@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Vmm.Cli.Terminal;
 
 /// <summary>glibc's <c>struct termios</c> on x86-64, and the calls that use it.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal partial struct Termios
+internal struct Termios
 {
     /// <summary>OPOST: process output, so that a line feed also returns the carriage.</summary>
     private const uint ProcessOutput = 1;
@@ -48,24 +47,28 @@ internal partial struct Termios
         return raw;
     }
 
-    [LibraryImport(Library)]
-    private static partial int isatty(int descriptor);
+    [DllImport(Library)]
+    private static extern int isatty(int descriptor);
 
-    [LibraryImport(Library, SetLastError = true)]
-    private static partial int tcgetattr(int descriptor, out Termios settings);
+    [DllImport(Library, SetLastError = true)]
+    private static extern int tcgetattr(int descriptor, out Termios settings);
 
-    [LibraryImport(Library, SetLastError = true)]
-    private static partial int tcsetattr(int descriptor, int when, in Termios settings);
+    [DllImport(Library, SetLastError = true)]
+    private static extern int tcsetattr(int descriptor, int when, in Termios settings);
 
-    [LibraryImport(Library)]
-    private static partial void cfmakeraw(ref Termios settings);
+    [DllImport(Library)]
+    private static extern void cfmakeraw(ref Termios settings);
 
-    [LibraryImport(Library, SetLastError = true)]
-    private static partial nint read(int descriptor, ref byte buffer, nuint count);
+    [DllImport(Library, SetLastError = true)]
+    private static extern nint read(int descriptor, ref byte buffer, nuint count);
 
-    [InlineArray(32)]
+    /// <summary>The control characters, at offset 17 without padding; only ever passed on.</summary>
+    [StructLayout(LayoutKind.Sequential, Pack = 1)]
     private struct ControlCharacters
     {
-        private byte _element0;
+        private readonly ulong _characters0;
+        private readonly ulong _characters8;
+        private readonly ulong _characters16;
+        private readonly ulong _characters24;
     }
 }
