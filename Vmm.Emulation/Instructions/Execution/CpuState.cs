@@ -22,6 +22,7 @@ public sealed class CpuState
     /// <summary>The current instruction set RF itself (IRET loads it).</summary>
     internal bool KeepsResume;
 
+    private DecodeCache? _decoded;
     private GeneralRegisters _general;
     private SegmentRegisters _segments;
     private DebugAddresses _debugAddresses;
@@ -150,7 +151,8 @@ public sealed class CpuState
 
     internal TranslationCache Translations { get; } = new();
 
-    internal DecodeCache Decoded { get; } = new();
+    /// <summary>Made when code is first fetched: a CPU that only executes what others decoded needs none.</summary>
+    internal DecodeCache Decoded => _decoded ??= new();
 
     /// <summary>Forgets cached translations. A binding calls it whenever something other than an executed instruction may have
     /// changed paging registers or the guest was executed elsewhere since.</summary>

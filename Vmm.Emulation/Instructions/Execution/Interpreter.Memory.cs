@@ -108,6 +108,13 @@ internal static partial class Interpreter<TCpu>
             return true;
         }
 
+        // Operands were checked with their segment; code that runs into the hole, and table bases, meet it here.
+        if (s.IsLongMode && !IsCanonical(s, linear))
+        {
+            physical = 0;
+            return GeneralProtection(s);
+        }
+
         PageAccess access = (PageAccess)(kind == TranslationCache.Write ? 1 : kind == TranslationCache.Fetch ? 2 : 0)
             | (user ? PageAccess.User : 0) | (isImplicit ? PageAccess.Implicit : 0);
         Translation result = PageWalker.Translate(ref cpu, s.Paging, linear, access);

@@ -45,7 +45,7 @@ public static class PageWalker
             return new(TranslationStatus.Mapped, linear, 0, 12);
         }
 
-        // Each lost race means that another agent changed an entry; a guest that does so forever must not hold us.
+        // Each lost race means that another CPU changed an entry; a guest that does so forever must not hold us.
         for (int attempt = 0; attempt < 64; attempt++)
         {
             if (TryWalk(ref memory, in state, linear, access, update, out Translation result))

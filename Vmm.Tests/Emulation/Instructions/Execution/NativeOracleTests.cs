@@ -67,7 +67,7 @@ public sealed class NativeOracleTests
     [TestCaseSource(nameof(Families))]
     [Category("Long")]
     [Explicit("takes minutes")]
-    public void Family_behaves_as_the_processor_does_in_many_states(string family) => Run(family, cases: 60_000);
+    public void Family_behaves_as_the_processor_does_in_many_states(string family) => Run(family, cases: 20_000);
 
     private static void Run(string family, int cases)
     {

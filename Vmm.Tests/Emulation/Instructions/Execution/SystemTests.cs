@@ -355,6 +355,85 @@ public sealed class SystemTests
     }
 
     [Test]
+    public void Code_cannot_run_into_the_hole_of_noncanonical_addresses()
+    {
+        FlatMachine machine = FlatMachine.Long();
+        machine.State.Rip = 1UL << 47;
+
+        machine.Step().Should().Be(new ExecutionResult(ExecutionStatus.Fault, Gp, true, 0));
+    }
+
+    [TestCase(1UL << 47, Gp, TestName = "Noncanonical_data_is_GP")]
+    [TestCase(0x20_0000UL, (byte)14, TestName = "Unmapped_data_is_PF")]
+    public void Data_addresses_are_checked(ulong address, byte vector)
+    {
+        FlatMachine machine = FlatMachine.Long();
+        machine.State.General[6] = address;
+        machine.Load(0x8B, 0x06);
+
+        machine.Step().Vector.Should().Be(vector);
+    }
+
+    [Test]
+    public void A_noncanonical_stack_access_is_a_stack_fault()
+    {
+        FlatMachine machine = FlatMachine.Long();
+        machine.State.General[Rsp] = 1UL << 47;
+        machine.Load(0x58);
+
+        machine.Step().Should().Be(new ExecutionResult(ExecutionStatus.Fault, 12, true, 0));
+    }
+
+    [Test]
+    public void String_output_feeds_the_port_from_memory()
+    {
+        FlatMachine machine = FlatMachine.Protected();
+        "abc"u8.CopyTo(machine.Memory[0x5_0000..]);
+        machine.State.General[6] = 0x5_0000;
+        machine.State.General[Rcx] = 3;
+        machine.State.General[Rdx] = 0x3F8;
+        machine.Load(0xF3, 0x6E);
+
+        machine.Step().Status.Should().Be(ExecutionStatus.Completed);
+
+        machine.Written.Should().Equal(((ushort)0x3F8, 0x61ul, 1), ((ushort)0x3F8, 0x62ul, 1), ((ushort)0x3F8, 0x63ul, 1));
+        (machine.State.General[Rcx], machine.State.General[6]).Should().Be((0ul, 0x5_0003ul));
+    }
+
+    [Test]
+    public void A_byte_from_a_port_keeps_the_rest_of_RAX()
+    {
+        FlatMachine machine = FlatMachine.Long();
+        machine.State.General[Rax] = ulong.MaxValue;
+        machine.Load(0xE4, 0x60);
+
+        machine.Step().Status.Should().Be(ExecutionStatus.Completed);
+
+        machine.State.General[Rax].Should().Be(0xFFFF_FFFF_FFFF_FF78);
+    }
+
+    [Test]
+    public void Division_by_zero_faults_and_changes_nothing()
+    {
+        FlatMachine machine = FlatMachine.Long();
+        machine.State.General[Rax] = 5;
+        machine.Load(0xF7, 0xF1);
+
+        machine.Step().Should().Be(new ExecutionResult(ExecutionStatus.Fault, 0));
+        (machine.State.General[Rax], machine.State.Rip).Should().Be((5ul, 0x8000ul));
+    }
+
+    [Test]
+    public void Arithmetic_of_AVX512_is_refused_by_name()
+    {
+        FlatMachine machine = FlatMachine.Long();
+        machine.Load(0x62, 0xF1, 0x7C, 0x48, 0x58, 0xC1);
+
+        machine.Step().Status.Should().Be(ExecutionStatus.NotExecutable);
+        machine.State.Rip.Should().Be(0x8000);
+    }
+
+    [Test]
     public void Virtual_8086_mode_is_entered_and_left()
     {
         FlatMachine machine = FlatMachine.Protected();
