@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using Vmm.Benchmarks.Emulation;
 using Vmm.Benchmarks.Kvm;
+
+if (args is ["emulation", .. string[] emulation])
+{
+    EmulationBenchmarks.Run(emulation);
+    return 0;
+}
 
 if (args is ["kvm", .. string[] rest])
 {
@@ -10,6 +17,8 @@ if (args is ["kvm", .. string[] rest])
 Console.Error.WriteLine("""
     usage: dotnet run -c Release --project Vmm.Benchmarks -- GROUP [ARGUMENT ...]
 
+      emulation [decode|execute]
+                      decoding beside Iced, and the executor beside a small interpreter in C (needs gcc)
       kvm [PAIRS]     exits, lifecycle and kicks of the KVM backend, each beside the same loop in C (needs gcc)
     """);
 return 64;

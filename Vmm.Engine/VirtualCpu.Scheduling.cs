@@ -185,14 +185,15 @@ public sealed partial class VirtualCpu
     internal void TakeOwnership()
     {
         int thread = Environment.CurrentManagedThreadId;
+        if (Volatile.Read(ref _owner) == thread)
+        {
+            // Only the owner itself changes what it reads here: nested ownership, as in a handler, needs no lock.
+            _depth++;
+            return;
+        }
+
         lock (_gate)
         {
-            if (_owner == thread)
-            {
-                _depth++;
-                return;
-            }
-
             ObjectDisposedException.ThrowIf(_retired || _machine.IsDisposed, _machine);
             long ticket = _nextTicket++;
             while (_state != VcpuState.Idle || _servedTicket != ticket)
@@ -226,19 +227,21 @@ public sealed partial class VirtualCpu
     /// <summary>Gives one level of ownership back.</summary>
     internal void GiveOwnershipBack()
     {
+        if (Volatile.Read(ref _owner) != Environment.CurrentManagedThreadId)
+        {
+            throw new InvalidOperationException($"this thread does not own vCPU {Id}");
+        }
+
+        if (--_depth > 0)
+        {
+            return;
+        }
+
         lock (_gate)
         {
-            if (_owner != Environment.CurrentManagedThreadId)
-            {
-                throw new InvalidOperationException($"this thread does not own vCPU {Id}");
-            }
-
-            if (--_depth == 0)
-            {
-                _owner = 0;
-                _state = VcpuState.Idle;
-                Monitor.PulseAll(_gate);
-            }
+            _owner = 0;
+            _state = VcpuState.Idle;
+            Monitor.PulseAll(_gate);
         }
     }
 

@@ -31,6 +31,7 @@ internal sealed class KickLoop : IDisposable
         double[] samples = new double[count];
         for (int i = 0; i < count; i++)
         {
+            // As the C side does: the vCPU must be back in the guest before the next kick.
             Thread.Sleep(TimeSpan.FromMicroseconds(200));
             int before = Volatile.Read(ref _returns);
             long start = Stopwatch.GetTimestamp();

@@ -12,7 +12,7 @@ namespace Vmm.Benchmarks.Kvm;
 /// <summary>The KVM backend under the engine, beside the same loops in C.</summary>
 internal static class KvmPairs
 {
-    private const int Exits = 3000;
+    private const int Exits = 20_000;
     private const int Lives = 60;
     private const int Kicks = 100;
     private const int DefaultPairs = 15;
