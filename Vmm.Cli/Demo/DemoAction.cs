@@ -3,8 +3,8 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
-using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Addressing;
+using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Cli.Reports;
 using Vmm.Emulation.Cpuid;
