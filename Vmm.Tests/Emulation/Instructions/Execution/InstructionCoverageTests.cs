@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text;
 using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Execution;
+using Vmm.Tests.Support;
 using CodeSize = Vmm.Emulation.Instructions.Decoding.CodeSize;
 using Decoder = Vmm.Emulation.Instructions.Decoding.Decoder;
 using Instruction = Vmm.Emulation.Instructions.Decoding.Instruction;
@@ -12,11 +13,10 @@ namespace Vmm.Tests.Emulation.Instructions.Execution;
 
 /// <summary>
 /// Counts what is executable in Iced's codes by executing one encoding of each, and keeps <c>docs/instruction-coverage.md</c> current.
-/// Set VMM_UPDATE_DOCS=1 to write it.
 /// </summary>
 public sealed class InstructionCoverageTests
 {
-    private const string Document = "instruction-coverage.md";
+    private const string Document = "docs/instruction-coverage.md";
 
     private static readonly byte[][] s_prefixes =
     [
@@ -37,26 +37,8 @@ public sealed class InstructionCoverageTests
         }
 
         string text = Render();
-        string path = Path.Combine(Repository(), "docs", Document);
-        if (Environment.GetEnvironmentVariable("VMM_UPDATE_DOCS") == "1")
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            File.WriteAllText(path, text);
-        }
-
         _codes.Values.Count(static code => code.Executable).Should().BeGreaterThanOrEqualTo(700);
-        File.ReadAllText(path).Should().Be(text, "the document is generated: run this test with VMM_UPDATE_DOCS=1");
-    }
-
-    private static string Repository()
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (folder is not null && !File.Exists(Path.Combine(folder, "Vmm.sln")))
-        {
-            folder = Path.GetDirectoryName(folder);
-        }
-
-        return folder ?? throw new InvalidOperationException("The tests run outside the repository.");
+        RepositoryFiles.ShouldBeCurrent(Document, text);
     }
 
     private static IEnumerable<byte> ModRms(int opcode, int map)
