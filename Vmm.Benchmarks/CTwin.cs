@@ -46,7 +46,9 @@ internal sealed class CTwin : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    private static Process Start(string program, params string[] arguments)
+    /// <summary>Starts a program with its output redirected.</summary>
+    /// <exception cref="InvalidOperationException">It cannot be started.</exception>
+    public static Process Start(string program, params string[] arguments)
     {
         ProcessStartInfo start = new(program, arguments)
         {

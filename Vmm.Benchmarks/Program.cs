@@ -9,6 +9,11 @@ if (args is ["emulation", .. string[] emulation])
     return 0;
 }
 
+if (args is ["start", string vmm])
+{
+    return StartUp.Run(vmm);
+}
+
 if (args is ["kvm", .. string[] rest])
 {
     return KvmPairs.Run(rest);
@@ -19,6 +24,7 @@ Console.Error.WriteLine("""
 
       emulation [decode|execute]
                       decoding beside Iced, and the executor beside a small interpreter in C (needs gcc)
+      start VMM       from the start of a published vmm program to its guest's first instruction
       kvm [PAIRS]     exits, lifecycle and kicks of the KVM backend, each beside the same loop in C (needs gcc)
     """);
 return 64;

@@ -106,7 +106,7 @@ internal sealed record RunSettings
                 return;
             case "on":
                 throw new UsageException(
-                    "--second-chance on needs the instruction emulator of this engine, which does not exist yet: what KVM cannot emulate ends the guest");
+                    "--second-chance on needs a binding of this engine's instruction emulator to KVM, which does not exist yet: what KVM cannot emulate ends the guest");
             default:
                 throw new UsageException($"--second-chance: '{text}' is not on or off");
         }

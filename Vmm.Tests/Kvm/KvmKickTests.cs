@@ -16,37 +16,40 @@ internal sealed class KvmKickTests
     public void Ten_thousand_kicks_of_a_spinning_guest_all_arrive_under_garbage_collection()
     {
         const int Kicks = 10_000;
+        const int Kickers = 2;
         using KvmGuest guest = KvmGuest.LongMode([0xeb, 0xfe]); // jmp $
-        using Barrier turn = new(2);
         using CancellationTokenSource stop = new();
+        SemaphoreSlim[] turns = [new(1), new(0)];
         Thread collector = new(() => MakeGarbage(stop.Token));
-        Thread kicker = new(() =>
-        {
-            for (int i = 0; i < Kicks; i++)
+        Thread[] kickers =
+        [
+            .. Enumerable.Range(0, Kickers).Select(me => new Thread(() =>
             {
-                guest.Cpu.Kick();
-                turn.SignalAndWait(Patience);
-            }
-        });
+                for (int i = 0; i < Kicks / Kickers && turns[me].Wait(Patience); i++)
+                {
+                    guest.Cpu.Kick();
+                }
+            })),
+        ];
         collector.Start();
-        kicker.Start();
+        Array.ForEach(kickers, kicker => kicker.Start());
 
         VmExit exit = default;
         int arrived = 0;
         guest.Cpu.BeginRun();
         for (int i = 0; i < Kicks; i++)
         {
-            // A lost kick would leave the guest spinning for ever.
+            // A lost kick would leave the guest spinning for ever: the next one waits for this return.
             guest.Cpu.Run(ref exit);
             arrived += exit.Code == ExitCode.Bogus ? 1 : 0;
-            turn.SignalAndWait(Patience).Should().BeTrue();
+            turns[(i + 1) % Kickers].Release();
         }
 
         guest.Cpu.EndRun();
-        kicker.Join(Patience).Should().BeTrue();
         stop.Cancel();
-        collector.Join(Patience).Should().BeTrue();
+        kickers.Append(collector).Should().OnlyContain(thread => thread.Join(Patience));
         arrived.Should().Be(Kicks);
+        Array.ForEach(turns, turn => turn.Dispose());
     }
 
     [Test]
