@@ -65,15 +65,6 @@ public sealed class KvmBackend : IHypervisorBackend
         KvmSystemFd system = KvmSystemFd.Open(options.DevicePath);
         try
         {
-            int version = system.GetApiVersion();
-            if (version != KvmConstants.ApiVersion)
-            {
-                throw new VmmException(
-                    "KVM_GET_API_VERSION",
-                    VmmError.ENOTSUP,
-                    $"the host's KVM speaks version {version}, this driver {KvmConstants.ApiVersion}");
-            }
-
             Require(system, KvmCapability.UserMemory);
             Require(system, KvmCapability.ImmediateExit);
             if (!Signals.IsUnhandled(options.KickSignal))

@@ -39,13 +39,13 @@ internal sealed class ArrayMemory(int size) : IGuestMemory
     }
 
     public bool TryCompareExchange(GuestPhysicalAddress address, uint expected, uint replacement, out bool exchanged) =>
-        throw new NotSupportedException();
+        throw new NotSupportedException("a boot loader only copies");
 
     public bool TryCompareExchange(GuestPhysicalAddress address, ulong expected, ulong replacement, out bool exchanged) =>
-        throw new NotSupportedException();
+        throw new NotSupportedException("a boot loader only copies");
 
     public bool TryHold(GuestPhysicalAddress address, int length, MemoryProtection access, out GuestMemoryHold hold) =>
-        throw new NotSupportedException();
+        throw new NotSupportedException("a boot loader only copies");
 
     internal ReadOnlySpan<byte> At(ulong address, int length) => Bytes.AsSpan((int)address, length);
 
