@@ -52,6 +52,7 @@ internal sealed class ReferencePitCounter(bool gate)
 
     internal void ControlWord(int word)
     {
+        _element %= Full;
         _control = word & 0x3f;
         _element %= Full;
         _written = _load = _counting = _armed = _readSecond = false;
