@@ -7,8 +7,8 @@ namespace Vmm.Machine.Boot;
 /// <content>What the tables say.</content>
 public static partial class AcpiTables
 {
-    private const byte FadtRevision = 5;
-    private const int FadtSize = 268;
+    private const byte FadtRevision = 6;
+    private const int FadtSize = 276;
     private const byte MadtRevision = 3;
     private const byte DsdtRevision = 2;
     private const int FacsSize = 64;
@@ -18,7 +18,7 @@ public static partial class AcpiTables
     private const byte PortSpace = 1;
     private const byte CenturyByte = 0x32;
 
-    // A latency above 100 us or 1000 us says that C2 or C3 does not exist (ACPI specification, table 5-34).
+    // A latency above 100 us or 1000 us says that C2 or C3 does not exist (ACPI specification, FADT, P_LVL2_LAT).
     private const ushort NoSuchState = 0xfff;
 
     private const ushort LegacyDevices = 1 << 0;

@@ -7,7 +7,7 @@ using Vmm.Abstractions.Memory;
 namespace Vmm.Machine.Boot;
 
 /// <summary>
-/// Builds the tables of the ACPI specification, version 5.0, chapter 5, from which an operating system learns a PC's processors,
+/// Builds the tables of the ACPI specification, version 6.0, chapter 5, from which an operating system learns a PC's processors,
 /// interrupt wiring, timers and power control: RSDP, XSDT, FADT, FACS, MADT, HPET and a small DSDT.
 /// </summary>
 public static partial class AcpiTables

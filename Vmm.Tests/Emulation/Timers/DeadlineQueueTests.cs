@@ -182,6 +182,41 @@ internal sealed class DeadlineQueueTests
     }
 
     [Test]
+    public void Threads_that_arm_disarm_and_run_at_once_leave_the_queue_whole()
+    {
+        var queue = new DeadlineQueue();
+        var handler = new AtomicHandler();
+        Deadline[] deadlines = [.. Enumerable.Range(0, 64).Select(timer => queue.Create(handler, timer))];
+        long armed = 0;
+        Parallel.For(0, 4, worker =>
+        {
+            var random = new Random(worker);
+            for (int step = 0; step < 20_000; step++)
+            {
+                Deadline deadline = deadlines[random.Next(deadlines.Length)];
+                switch (random.Next(3))
+                {
+                    case 0:
+                        queue.Arm(deadline, random.Next(1000));
+                        Interlocked.Increment(ref armed);
+                        break;
+                    case 1:
+                        queue.Disarm(deadline);
+                        break;
+                    default:
+                        queue.RunDue(random.Next(1000));
+                        break;
+                }
+            }
+        });
+        queue.RunDue(1000);
+
+        queue.NextDue.Should().Be(long.MaxValue);
+        deadlines.Should().OnlyContain(deadline => !deadline.IsArmed);
+        handler.Count.Should().BeInRange(1, armed);
+    }
+
+    [Test]
     public void Arming_and_running_allocate_nothing()
     {
         var queue = new DeadlineQueue();
@@ -234,6 +269,15 @@ internal sealed class DeadlineQueueTests
         }
 
         queue.RunDue(start + 32);
+    }
+
+    private sealed class AtomicHandler : IDeadlineHandler
+    {
+        private long _count;
+
+        public long Count => Interlocked.Read(ref _count);
+
+        public void DeadlineReached(int timer, long now) => Interlocked.Increment(ref _count);
     }
 
     private sealed class CountingHandler : IDeadlineHandler

@@ -49,8 +49,8 @@ internal sealed class AcpiTablesTests
     {
         byte[] table = Find(Build(new()), "FACP");
 
-        table.Length.Should().Be(268);
-        table[8].Should().Be(5);
+        table.Length.Should().Be(276);
+        table[8].Should().Be(6);
         BinaryPrimitives.ReadUInt16LittleEndian(table.AsSpan(46)).Should().Be(9);
         BinaryPrimitives.ReadUInt32LittleEndian(table.AsSpan(56)).Should().Be(0x600);
         BinaryPrimitives.ReadUInt32LittleEndian(table.AsSpan(64)).Should().Be(0x604);
