@@ -47,6 +47,7 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         Cpus = settings.Cpus,
         InterruptControllerMode = settings.InterruptControllers,
         CpuModel = settings.CpuModel,
+        SecondChance = settings.SecondChance,
         Console = sink,
         OnConsoleInputRoom = input.OnRoom,
         Timeout = settings.Timeout,

@@ -36,6 +36,9 @@ internal sealed record RunSettings
     /// <summary>The processor that the guest sees.</summary>
     public CpuModel CpuModel { get; init; } = CpuModel.Host;
 
+    /// <summary>Whether to execute what KVM cannot emulate.</summary>
+    public bool SecondChance { get; init; } = true;
+
     /// <summary>Where the console goes.</summary>
     public ConsoleTarget Console { get; init; }
 
@@ -69,7 +72,6 @@ internal sealed record RunSettings
             throw new UsageException("--initrd and --cmdline are for a Linux kernel; a flat binary takes neither");
         }
 
-        RefuseSecondChance(texts.SecondChance);
         ulong memory = Units.ParseSize("--memory", texts.Memory);
         if (memory is < PcMemoryLayout.MinimumMemory or > PcMemoryLayout.MaximumMemory || memory % 4096 != 0)
         {
@@ -90,6 +92,7 @@ internal sealed record RunSettings
             CpuModel = CpuModel.TryParse(texts.Cpu, out CpuModel? model, out string? problem)
                 ? model
                 : throw new UsageException($"--cpu: {problem}"),
+            SecondChance = ParseSecondChance(texts.SecondChance),
             Console = ConsoleTarget.Parse("--console", texts.Console),
             Timeout = texts.Timeout is null ? null : Units.ParseTime("--timeout", texts.Timeout),
             Json = texts.Json,
@@ -98,19 +101,12 @@ internal sealed record RunSettings
         };
     }
 
-    private static void RefuseSecondChance(string text)
+    private static bool ParseSecondChance(string text) => text switch
     {
-        switch (text)
-        {
-            case "off":
-                return;
-            case "on":
-                throw new UsageException(
-                    "--second-chance on needs a binding of this engine's instruction emulator to KVM, which does not exist yet: what KVM cannot emulate ends the guest");
-            default:
-                throw new UsageException($"--second-chance: '{text}' is not on or off");
-        }
-    }
+        "on" => true,
+        "off" => false,
+        _ => throw new UsageException($"--second-chance: '{text}' is not on or off"),
+    };
 
     private static InterruptControllerMode ParseIrqchip(string text) => text switch
     {

@@ -23,7 +23,7 @@ internal sealed record RunTexts
 
     public string Cpu { get; init; } = "host";
 
-    public string SecondChance { get; init; } = "off";
+    public string SecondChance { get; init; } = "on";
 
     public string Console { get; init; } = "stdio";
 

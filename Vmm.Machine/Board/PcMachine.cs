@@ -65,6 +65,7 @@ public sealed partial class PcMachine : IDisposable
             InterruptControllerMode = options.InterruptControllerMode,
             UnclaimedAccess = UnclaimedAccess.Default,
             UnclaimedMsr = UnclaimedMsr.GeneralProtection,
+            SecondChance = options.SecondChance,
         });
         try
         {

@@ -68,6 +68,12 @@ internal static partial class Interpreter<TCpu>
         s.NextRip = i.CodeSize == CodeSize.Bits64 ? next : (uint)next;
         s.NextShadow = InterruptShadow.None;
         s.KeepsResume = false;
+        if (TCpu.IsSupervised && !cpu.Admits(in i))
+        {
+            s.Outcome = new(ExecutionStatus.Refused);
+            return false;
+        }
+
         bool traps = (s.Rflags & FlagBits.Trap) != 0;
         if (!Dispatch(ref cpu, s, in i))
         {
@@ -79,6 +85,11 @@ internal static partial class Interpreter<TCpu>
         if ((s.Rflags & FlagBits.Resume) != 0 && !s.KeepsResume)
         {
             s.Rflags &= ~FlagBits.Resume;
+        }
+
+        if (TCpu.IsSupervised)
+        {
+            cpu.Retired();
         }
 
         return !(traps | s.Halted) || RetireSpecial(s, traps);

@@ -42,6 +42,11 @@ internal static partial class Interpreter<TCpu>
             }
 
             SetSized(s, Rcx, (s.General[Rcx] & mask) - 1, i.AddressSize);
+            if (TCpu.IsSupervised)
+            {
+                cpu.Committed();
+            }
+
             if (i.Operation is Operation.Cmps or Operation.Scas)
             {
                 bool equal = (s.Rflags & FlagBits.Zero) != 0;
