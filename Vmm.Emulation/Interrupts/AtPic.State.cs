@@ -32,7 +32,7 @@ public sealed partial class AtPic
     {
         lock (_lock)
         {
-            return new AtPicState { Master = _master.Save(), Slave = _slave.Save() };
+            return new AtPicState { Master = _master.Save(), Slave = _slave.Save(), SlaveRaised = _slaveOutput };
         }
     }
 
@@ -55,6 +55,7 @@ public sealed partial class AtPic
         {
             _master.Restore(state.Master);
             _slave.Restore(state.Slave);
+            _slaveOutput = state.SlaveRaised;
             changed = Update();
         }
 
@@ -66,19 +67,12 @@ public sealed partial class AtPic
     public void ExportLayout(Span<byte> destination)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(destination.Length, LayoutLength, nameof(destination));
-        AtPicState state;
-        bool slaveRaised;
-        lock (_lock)
-        {
-            state = Save();
-            slaveRaised = _slave.HighestRequest() >= 0;
-        }
-
+        AtPicState state = Save();
         ExportChip(state.Master, IsInterruptRequested, destination[..ChipLength]);
-        ExportChip(state.Slave, slaveRaised, destination[ChipLength..LayoutLength]);
+        ExportChip(state.Slave, state.SlaveRaised, destination[ChipLength..LayoutLength]);
     }
 
-    /// <summary>Takes the exchange layout. Outputs follow from the rest, so the bit that tells them is ignored.</summary>
+    /// <summary>Takes the exchange layout. The first chip's output follows from the rest, so the bit that tells it is ignored.</summary>
     /// <param name="source">At least <see cref="LayoutLength"/> bytes.</param>
     /// <returns>None; EINVAL, and nothing changes: an initialization state above 3, or a trigger mode that no PC has.</returns>
     public VmmError ImportLayout(ReadOnlySpan<byte> source)
@@ -90,7 +84,8 @@ public sealed partial class AtPic
             return VmmError.EINVAL;
         }
 
-        Restore(new AtPicState { Master = master, Slave = slave });
+        bool raised = ((LayoutFlags)source[ChipLength + 1]).HasFlag(LayoutFlags.Raised);
+        Restore(new AtPicState { Master = master, Slave = slave, SlaveRaised = raised });
         return VmmError.None;
     }
 

@@ -29,6 +29,7 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
     private readonly Pic8259 _master = new(isMaster: true, elcrMask: 0xf8);
     private readonly Pic8259 _slave = new(isMaster: false, elcrMask: 0xde);
     private bool _interrupt;
+    private bool _slaveOutput;
     private int _unpublished;
 
     /// <summary>Makes the pair, not initialized.</summary>
@@ -167,6 +168,8 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
                     value = _master.Read((port & 1) != 0);
                     break;
                 case 0xa0 or 0xa1:
+                    // A poll acknowledges, which the output shows by going low for a moment.
+                    _slaveOutput &= !_slave.Polls;
                     value = _slave.Read((port & 1) != 0);
                     break;
                 case 0x4d0:
@@ -266,7 +269,9 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
             return (byte)(_slave.VectorBase + Pic8259.SpuriousPin);
         }
 
+        // The output goes low during the acknowledge cycle: a request that waits rises anew.
         _slave.Accept(slavePin);
+        _slaveOutput = false;
         return (byte)(_slave.VectorBase + slavePin);
     }
 
@@ -282,12 +287,14 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
 
     private bool Update()
     {
-        // The slave's output is an edge on the master's pin 2, made anew whenever something can be acknowledged there.
-        if (_slave.HighestRequest() >= 0)
+        // The slave's output is wired to the master's edge-triggered pin 2.
+        bool slave = _slave.HighestRequest() >= 0;
+        if (slave && !_slaveOutput)
         {
             _master.LatchCascade();
         }
 
+        _slaveOutput = slave;
         bool now = _master.HighestRequest() >= 0;
         bool changed = now != _interrupt;
         Volatile.Write(ref _interrupt, now);

@@ -16,4 +16,7 @@ public sealed record AtPicState
 
     /// <summary>The second chip, at ports 0xA0 and 0xA1.</summary>
     public Pic8259State Slave { get; init; } = new();
+
+    /// <summary>Whether the second chip's output is high, as the first one's edge detector has seen it.</summary>
+    public bool SlaveRaised { get; init; }
 }

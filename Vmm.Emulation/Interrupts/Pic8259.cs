@@ -31,6 +31,9 @@ internal sealed class Pic8259(bool isMaster, byte elcrMask)
 
     public byte LevelTriggered { get; private set; }
 
+    /// <summary>Whether the next read acknowledges.</summary>
+    public bool Polls => _poll;
+
     /// <summary>The pin that would interrupt now, or -1.</summary>
     public int HighestRequest()
     {
