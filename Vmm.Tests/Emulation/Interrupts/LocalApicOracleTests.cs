@@ -12,6 +12,12 @@ namespace Vmm.Tests.Emulation.Interrupts;
 /// sends them as edges, and so does bhyve for devices.</description></item>
 /// <item><term>shorthands with modes they do not go with</term><description>KVM sends them, the SDM's table of valid
 /// combinations leaves them out.</description></item>
+/// <item><term>lowest priority to several logical ids</term><description>KVM chooses by the vector among all the bits, also those
+/// of nobody, and may so lose the message: lowest priority is sent to physical ids and to all.</description></item>
+/// <item><term>destination formats other than flat and cluster</term><description>Reserved; KVM takes them for the cluster
+/// format.</description></item>
+/// <item><term>remote read register</term><description>KVM does not have it and leaves the reader's register as it
+/// was.</description></item>
 /// <item><term>version and CMCI</term><description>KVM's has six local vectors unless machine checks are configured, ours
 /// seven.</description></item>
 /// <item><term>local interrupt 0 at power-up</term><description>KVM unmasks it in ExtINT mode as firmware would: it is written
@@ -29,7 +35,7 @@ public sealed class LocalApicOracleTests
 
     private static readonly ushort[] s_readable =
     [
-        0x20, 0x80, 0x90, 0xa0, 0xc0, 0xd0, 0xe0, 0xf0, 0x280, 0x300, 0x310, 0x320, 0x330, 0x340, 0x350, 0x360, 0x370, 0x380, 0x390,
+        0x20, 0x80, 0x90, 0xa0, 0xd0, 0xe0, 0xf0, 0x280, 0x300, 0x310, 0x320, 0x330, 0x340, 0x350, 0x360, 0x370, 0x380, 0x390,
         0x3e0,
     ];
 
@@ -67,13 +73,9 @@ public sealed class LocalApicOracleTests
 
     private static uint Vector(Random random) => (uint)random.Next(0x20, 0x100);
 
-    // Valid commands only: fixed with every shorthand, lowest priority with none; edges, with either assert bit.
-    private static uint Command(Random random)
-    {
-        bool lowest = random.Next(5) == 0;
-        uint shorthand = lowest ? 0u : (uint)random.Next(4) << 18;
-        return Vector(random) | (lowest ? 0x100u : 0) | shorthand | ((uint)random.Next(2) << 11) | ((uint)random.Next(2) << 14);
-    }
+    // Valid commands only: fixed, with every shorthand; edges, with either assert bit.
+    private static uint Command(Random random) =>
+        Vector(random) | ((uint)random.Next(4) << 18) | ((uint)random.Next(2) << 11) | ((uint)random.Next(2) << 14);
 
     private static uint LocalVectorValue(Random random, int register) =>
         Vector(random) | ((uint)random.Next() & 0xf00) | ((uint)random.Next() & 0xfe01_f000 & ~(register == 0x320 ? 0x60000u : 0));
@@ -85,7 +87,7 @@ public sealed class LocalApicOracleTests
             case < 15:
                 return [ChipOp.ApicWrite(0x310, Destination(random)), ChipOp.ApicWrite(0x300, Command(random))];
             case < 30:
-                return [ChipOp.Msi(Vector(random), (uint)random.Next(2), random.Next(2) == 0, Destination(random) >> 24)];
+                return [Message(random)];
             case < 50:
                 return [ChipOp.Accept];
             case < 62:
@@ -95,7 +97,7 @@ public sealed class LocalApicOracleTests
             case < 70:
                 return [ChipOp.ApicWrite(0xd0, (uint)random.Next() & (uint)random.Next())];
             case < 72:
-                return [ChipOp.ApicWrite(0xe0, random.Next(2) == 0 ? uint.MaxValue : (uint)random.Next())];
+                return [ChipOp.ApicWrite(0xe0, random.Next(2) == 0 ? uint.MaxValue : (uint)random.Next(0x10000000))];
             case < 78:
                 int local = 0x320 + (random.Next(6) * 0x10);
                 return [ChipOp.ApicWrite(local, LocalVectorValue(random, local)), ChipOp.ApicRead(local)];
@@ -120,7 +122,7 @@ public sealed class LocalApicOracleTests
             case < 22:
                 return [new(ChipOpCode.WriteMsr, X2 + 0x3f, Vector(random))];
             case < 32:
-                return [ChipOp.Msi(Vector(random), (uint)random.Next(2), random.Next(2) == 0, Destination(random) >> 24)];
+                return [Message(random)];
             case < 50:
                 return [ChipOp.Accept];
             case < 62:
@@ -153,6 +155,10 @@ public sealed class LocalApicOracleTests
                 return [new(ChipOpCode.ReadMsr, (ushort)(X2 + readable[random.Next(readable.Length)]))];
         }
     }
+
+    private static ChipOp Message(Random random) => random.Next(4) == 0
+        ? ChipOp.Msi(Vector(random), 1, logical: false, random.Next(2) == 0 ? 0u : 0xffu)
+        : ChipOp.Msi(Vector(random), 0, random.Next(2) == 0, Destination(random) >> 24);
 
     private static uint Destination(Random random) => random.Next(4) switch
     {
