@@ -184,19 +184,17 @@ public sealed class LocalApicTests
     [Test]
     public void Periodic_timer_does_not_drift()
     {
-        // 7 counts of 7.45 ns each: no whole number of nanoseconds.
+        // Counts of 7.45 ns, so that a period is no whole number of nanoseconds.
         Create(ApicBasePolicy.Architectural, LocalApicOptions.DefaultTimerFrequency);
         Write(0x3e0, 0xb);
         Write(0x320, 0x20040);
         Write(0x380, 1_000_003);
         _clock.AdvanceTo(60_000_000_000);
-        ulong expected = (ulong)((UInt128)LocalApicOptions.DefaultTimerFrequency * 60 / 1_000_003);
-        int left = 0;
-        long due = _clock.Deadlines.NextDue;
 
-        left.Should().Be(0);
-        double exact = (expected + 1) * 1_000_003.0 * 1e9 / LocalApicOptions.DefaultTimerFrequency;
-        due.Should().Be((long)Math.Ceiling(exact));
+        UInt128 cycles = (UInt128)LocalApicOptions.DefaultTimerFrequency * 60;
+        UInt128 next = ((cycles / 1_000_003) + 1) * 1_000_003 * 1_000_000_000;
+        UInt128 frequency = LocalApicOptions.DefaultTimerFrequency;
+        _clock.Deadlines.NextDue.Should().Be((long)((next + frequency - 1) / frequency));
     }
 
     [Test]
