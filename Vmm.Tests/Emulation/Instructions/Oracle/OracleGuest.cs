@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Runtime.CompilerServices;
+using Vmm.Abstractions.Errors;
+using Vmm.Emulation.Instructions.Execution;
+using Vmm.Kvm.Interop;
+using Vmm.Tests.Support;
+
+namespace Vmm.Tests.Emulation.Instructions.Oracle;
+
+/// <summary>A vCPU of KVM that starts from a <see cref="CpuState"/> and runs until it leaves the guest.</summary>
+internal sealed class OracleGuest : IDisposable
+{
+    /// <summary>KVM_SYNC_X86_REGS and KVM_SYNC_X86_SREGS.</summary>
+    private const ulong Synced = 3;
+
+    private readonly KvmSystemFd _system;
+    private readonly KvmVmFd _vm;
+    private readonly KvmVcpuFd _vcpu;
+    private readonly MemoryMapping _memory;
+    private readonly byte[] _extended;
+    private KvmSregs _systemRegisters;
+    private KvmRegs _registers;
+
+    internal OracleGuest()
+    {
+        _system = KvmRequirement.Open();
+        KvmRequirement.Require(_system, KvmCapability.SyncRegs);
+        _vm = _system.CreateVm();
+        _vm.SetTssAddr(0xFFFB_D000);
+        if (_vm.CheckExtension(KvmCapability.ExitOnEmulationFailure) > 0)
+        {
+            _vm.EnableExitOnEmulationFailure(true);
+        }
+
+        _memory = MemoryMapping.Create(OracleLayout.Size);
+        _vm.SetUserMemoryRegion(0, KvmMemoryRegionFlags.None, 0, _memory, 0, OracleLayout.Size);
+        _vcpu = _vm.CreateVcpu(0);
+        _vcpu.SetCpuid2(_system.GetSupportedCpuid());
+        _vcpu.BeginSession();
+        _vcpu.GetSregs(out _systemRegisters);
+        _extended = new byte[Math.Max(_vcpu.XsaveLength, ExtendedState.Size)];
+        KvmXcrs xcrs = new() { NrXcrs = 1 };
+        xcrs.Xcrs[0].Value = 0xE7;
+        _vcpu.SetXcrs(xcrs);
+    }
+
+    internal Span<byte> Memory => _memory.Slice(0, OracleLayout.Size);
+
+    internal ref readonly KvmRegs Registers => ref _registers;
+
+    internal ref readonly KvmSregs SystemRegisters => ref _systemRegisters;
+
+    /// <summary>The XSAVE area after the run.</summary>
+    internal ReadOnlySpan<byte> Extended => _extended;
+
+    internal string Failure { get; private set; } = "";
+
+    public void Dispose()
+    {
+        _vcpu.EndSession();
+        _vcpu.Dispose();
+        _vm.Dispose();
+        _memory.Dispose();
+        _system.Dispose();
+    }
+
+    /// <summary>Runs from a state until the guest leaves by itself.</summary>
+    internal OracleExit Run(CpuState state)
+    {
+        ref KvmRun page = ref _vcpu.Page.Run;
+        KvmConversion.ToRegisters(state, out page.SyncRegs.Regs);
+        KvmConversion.ToSystemRegisters(state, ref page.SyncRegs.Sregs, in _systemRegisters);
+        page.ValidRegs = Synced;
+        page.DirtyRegs = Synced;
+        state.Extended.Image.CopyTo(_extended);
+        BitConverter.TryWriteBytes(_extended.AsSpan(512), 7UL);
+        _extended.AsSpan(520, 56).Clear();
+        _vcpu.SetXsave(_extended);
+        OracleExit exit = Enter(ref page);
+        _vcpu.GetXsave2(_extended);
+        _registers = page.SyncRegs.Regs;
+        _systemRegisters = page.SyncRegs.Sregs;
+        return exit;
+    }
+
+    private OracleExit Enter(ref KvmRun page)
+    {
+        int error;
+        do
+        {
+            error = _vcpu.RunInSession();
+        }
+        while (error == (int)VmmError.EINTR);
+
+        if (error != 0)
+        {
+            throw new VmmException("KVM_RUN", (VmmError)error, "entering the guest");
+        }
+
+        switch ((KvmExitReason)page.ExitReason)
+        {
+            case KvmExitReason.Io when page.Io.Port == OracleLayout.Port && page.Io.Direction == 1 && page.Io.Size == 1:
+                CompletePort(ref page);
+                return OracleExit.Port;
+            case KvmExitReason.Hlt:
+                return OracleExit.Halted;
+            case KvmExitReason.Shutdown:
+                return OracleExit.Shutdown;
+            case KvmExitReason.InternalError:
+                return OracleExit.NotExecuted;
+            default:
+                Failure = $"exit {(KvmExitReason)page.ExitReason}";
+                return OracleExit.Other;
+        }
+    }
+
+    /// <summary>RIP may be before or behind the OUT; retiring it puts it behind, and costs a run only where it was before.</summary>
+    private void CompletePort(ref KvmRun page)
+    {
+        ulong before = page.SyncRegs.Regs.Rip;
+        page.ImmediateExit = 1;
+        int error = _vcpu.RunInSession();
+        page.ImmediateExit = 0;
+        if (error != (int)VmmError.EINTR)
+        {
+            throw new VmmException("KVM_RUN", (VmmError)error, $"completing the port access at 0x{before:x}");
+        }
+    }
+}
