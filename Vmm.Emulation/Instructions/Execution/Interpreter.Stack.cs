@@ -307,7 +307,7 @@ internal static partial class Interpreter<TCpu>
         {
             source = source - (uint)size & Mask(stackSize) | source & ~Mask(stackSize);
             if (!Linear(s, s.CodeSize, (int)SegmentName.Ss, source & Mask(stackSize), size, write: false, out ulong linear)
-                || !ReadSized(ref cpu, s, linear, size, out ulong value) || !PushAt(ref cpu, s, ref pointer, value, size))
+                || !IsAligned(s, linear, size) || !ReadSized(ref cpu, s, linear, size, out ulong value) || !PushAt(ref cpu, s, ref pointer, value, size))
             {
                 return false;
             }

@@ -43,6 +43,14 @@ internal sealed class OracleGuest : IDisposable
         KvmXcrs xcrs = new() { NrXcrs = 1 };
         xcrs.Xcrs[0].Value = 0xE7;
         _vcpu.SetXcrs(xcrs);
+
+        // xgetbv; out 0xE6, al
+        CpuState state = new();
+        Xcr0 = RunProbe(state, [0x0F, 0x01, 0xD0]) ? (uint)_registers.Rax : 0xE7;
+
+        // andps xmm0, [rax], not aligned: #GP on the processor
+        state.General[0] = OracleLayout.Data + 1;
+        InterpretsFaults = RunProbe(state, [0x0F, 0x54, 0x00]) && _registers.Rip - (OracleLayout.Handlers + 6 * 16) < 16;
     }
 
     internal Span<byte> Memory => _memory.Slice(0, OracleLayout.Size);
@@ -53,6 +61,15 @@ internal sealed class OracleGuest : IDisposable
 
     /// <summary>The XSAVE area after the run.</summary>
     internal ReadOnlySpan<byte> Extended => _extended;
+
+    /// <summary>The XCR0 that user mode executes with: a host that runs user mode only leaves its own in force.</summary>
+    internal ulong Xcr0 { get; }
+
+    /// <summary>
+    /// Whether the host hands an instruction that faults with #GP in user mode to KVM's emulator, which has fewer instructions than the
+    /// processor and then says #UD. So do hosts that run user mode only; the same with a stack pointer that is not canonical.
+    /// </summary>
+    internal bool InterpretsFaults { get; }
 
     internal string Failure { get; private set; } = "";
 
@@ -82,6 +99,17 @@ internal sealed class OracleGuest : IDisposable
         _registers = page.SyncRegs.Regs;
         _systemRegisters = page.SyncRegs.Sregs;
         return exit;
+    }
+
+    private bool RunProbe(CpuState state, ReadOnlySpan<byte> code)
+    {
+        OracleLayout.CreateMemory(OracleMode.User64).CopyTo(Memory);
+        OracleLayout.Enter(state, OracleMode.User64);
+        code.CopyTo(Memory[OracleLayout.Code..]);
+        state.General[1] = 0;
+        state.Rip = OracleLayout.Code;
+        state.Rflags = 0x202;
+        return Run(state) == OracleExit.Port;
     }
 
     private OracleExit Enter(ref KvmRun page)

@@ -54,8 +54,10 @@ internal sealed class OracleRun : IDisposable
         Random random = new(seed);
         _initial.CopyTo(_drawn, 0);
         Iced.Intel.Instruction drawn = OracleScenario.Draw(random, form, _mode, _drawn, _state);
+        _state.Xcr0 = _guest.Xcr0;
         ulong rip = _state.Rip;
         ulong rcx = _state.General[1];
+        ulong rsp = _state.General[4];
         ulong flags = _state.Rflags;
         Decoder.Decode(_drawn.AsSpan((int)rip, Decoder.MaximumLength), form.CodeSize, out Instruction instruction);
         _drawn.CopyTo(_memory, 0);
@@ -80,6 +82,13 @@ internal sealed class OracleRun : IDisposable
             return false;
         }
 
+        bool mayBeInterpreted = IsAt(_state.Rip, 13) || !IsCanonical(rsp);
+        if (_mode == OracleMode.User64 && _guest.InterpretsFaults && IsAt(_guest.Registers.Rip, 6) && mayBeInterpreted)
+        {
+            NotExecuted++;
+            return false;
+        }
+
         Compared++;
         Faulted += _state.Rip < OracleLayout.KernelStack ? 1 : 0;
         string? difference = ours == OracleExit.NotExecuted ? "the executor does not have it"
@@ -96,6 +105,10 @@ internal sealed class OracleRun : IDisposable
 
         return true;
     }
+
+    private static bool IsAt(ulong rip, int vector) => rip - (ulong)(OracleLayout.Handlers + vector * 16) < 16;
+
+    private static bool IsCanonical(ulong address) => (ulong)((long)(address << 16) >> 16) == address;
 
     private OracleExit Execute()
     {

@@ -102,7 +102,7 @@ internal sealed class OracleScenario
             1 => OracleLayout.ReadOnlyPage + (ulong)_random.Next(0x800) * 2,
             2 => OracleLayout.KernelPage + (ulong)_random.Next(0x80) * 16,
             3 => (ulong)(OracleLayout.Data + 0x1000 - _random.Next(0, size + 1)),
-            4 when _mode.Is64() => 0x0000_8000_0000_0000 - (ulong)_random.Next(0, 64),
+            4 when _mode.Is64() => 0x0000_8000_0000_0000 - (ulong)(_random.Next(2) * (size + _random.Next(64))),
             5 => OracleLayout.DataEnd + (ulong)_random.Next(0x1000),
             < 16 => (ulong)(OracleLayout.Data + _random.Next(DataLength - size)),
             _ => (ulong)(OracleLayout.Data + (_random.Next(DataLength - size) & ~63) + _random.Next(4) / 3 * 16),
@@ -120,6 +120,8 @@ internal sealed class OracleScenario
         bool uses = instruction.IsStackInstruction || instruction.Mnemonic is Mnemonic.Leave or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq;
         if (!uses && _random.Next(4) == 0 && _mode == OracleMode.User64)
         {
+            // Canonical: a host that runs user mode only would interpret the instruction.
+            _registers[4] = (ulong)((long)(_registers[4] << 17) >> 17);
             return;
         }
 
@@ -192,8 +194,12 @@ internal sealed class OracleScenario
         ulong linear = Target(isArea ? 0xB00 : size);
         if (isArea)
         {
-            linear &= ~63UL;
+            // Within a page: which page of several faults first is not defined.
+            linear = linear & ~0xFFFUL | linear & 0x4C0;
             PrepareArea(linear);
+
+            // Without MPX, of whose component the processor leaves reserved bytes alone, and PKRU, which may be the host's.
+            _registers[0] &= ~0x218UL;
         }
 
         ulong offset = Offset(state, (SegmentName)instruction.MemorySegment.GetNumber(), linear);
@@ -282,12 +288,7 @@ internal sealed class OracleScenario
                 _registers[instruction.Op0Register.GetNumber()] = CodeTarget();
                 break;
             case FlowControl.IndirectBranch or FlowControl.IndirectCall when instruction.MemoryBase is not (Register.None or Register.RIP or Register.EIP):
-                ulong address = instruction.GetVirtualAddress(0, 0, (register, _, _) => Value(register, state));
-                if (address is >= OracleLayout.Data and < OracleLayout.DataEnd - 8)
-                {
-                    BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan((int)address), CodeTarget());
-                }
-
+                WriteOperand(in instruction, state, BitConverter.GetBytes(CodeTarget()));
                 break;
             default:
                 break;
@@ -320,6 +321,9 @@ internal sealed class OracleScenario
                 // Small dividends have a quotient.
                 _registers[2] = (ulong)-_random.Next(2);
                 break;
+            case Mnemonic.Ldmxcsr or Mnemonic.Vldmxcsr when _random.Next(4) > 0:
+                WriteOperand(in instruction, state, BitConverter.GetBytes(_random.Next(0x1_0000)));
+                break;
             case Mnemonic.Wrfsbase or Mnemonic.Wrgsbase when _random.Next(3) > 0:
                 _registers[instruction.Op0Register.GetNumber()] &= 0x7FFF_FFFF_FFFF;
                 break;
@@ -331,24 +335,25 @@ internal sealed class OracleScenario
     /// <summary>Makes the comparison of a compare-exchange succeed.</summary>
     private void MatchMemory(in Iced.Intel.Instruction instruction, CpuState state)
     {
-        if (instruction.Op0Kind != OpKind.Memory)
-        {
-            return;
-        }
-
-        ulong address = instruction.GetVirtualAddress(0, 0, (register, _, _) => Value(register, state));
-        if (address is < OracleLayout.Data or >= OracleLayout.DataEnd - 16)
-        {
-            return;
-        }
-
-        Span<byte> memory = _memory.AsSpan((int)address);
         bool wide = instruction.Mnemonic == Mnemonic.Cmpxchg16b;
         int half = wide ? 8 : 4;
         Span<byte> value = stackalloc byte[16];
         BinaryPrimitives.WriteUInt64LittleEndian(value, _registers[0]);
         BinaryPrimitives.WriteUInt64LittleEndian(value[half..], _registers[2]);
         int length = instruction.Mnemonic == Mnemonic.Cmpxchg ? 8 : half * 2;
-        value[..length].CopyTo(memory);
+        WriteOperand(in instruction, state, value[..length]);
+    }
+
+    /// <summary>Sets what the memory operand holds, if it is in the data pages.</summary>
+    private void WriteOperand(in Iced.Intel.Instruction instruction, CpuState state, ReadOnlySpan<byte> value)
+    {
+        if (instruction.Op0Kind == OpKind.Memory)
+        {
+            ulong address = instruction.GetVirtualAddress(0, 0, (register, _, _) => Value(register, state));
+            if (address is >= OracleLayout.Data and < OracleLayout.DataEnd - 16)
+            {
+                value.CopyTo(_memory.AsSpan((int)address));
+            }
+        }
     }
 }
