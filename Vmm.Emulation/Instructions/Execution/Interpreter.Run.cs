@@ -81,8 +81,16 @@ internal static partial class Interpreter<TCpu>
             s.Rflags &= ~FlagBits.Resume;
         }
 
-        return !(traps | s.Halted) || RetireSpecial(s, traps);
+        return !(traps | s.Halted) || RetireSpecial(s, traps && !HasClearedTrap(s, in i));
     }
+
+    /// <summary>
+    /// Software interrupts clear TF on their way to the handler, which takes their own trap away (volume 3, section 19.3.1.4); so does
+    /// SYSCALL through IA32_FMASK.
+    /// </summary>
+    private static bool HasClearedTrap(CpuState s, in Instruction i)
+        => i.Operation is Operation.Int or Operation.Int3 or Operation.Int1 or Operation.Into or Operation.Syscall
+            && (s.Rflags & FlagBits.Trap) == 0;
 
     /// <summary>Single-step traps come behind the instruction, unless it loaded SS (volume 3, section 7.8.3); HLT ends a run.</summary>
     private static bool RetireSpecial(CpuState s, bool traps)

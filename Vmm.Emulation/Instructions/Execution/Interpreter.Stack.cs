@@ -322,7 +322,7 @@ internal static partial class Interpreter<TCpu>
 
         // The new top of the stack must be writable although nothing is written to it.
         if (!Linear(s, s.CodeSize, (int)SegmentName.Ss, pointer & Mask(stackSize), size, write: true, out ulong top)
-            || !Translate(ref cpu, s, top, TranslationCache.Write, out _))
+            || !IsAligned(s, top, size) || !Translate(ref cpu, s, top, TranslationCache.Write, out _))
         {
             return false;
         }

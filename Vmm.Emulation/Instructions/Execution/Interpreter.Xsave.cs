@@ -210,7 +210,6 @@ internal static partial class Interpreter<TCpu>
         BinaryPrimitives.WriteUInt64LittleEndian(header, compact ? requested & inUse : oldBits & ~requested | requested & inUse);
         if (compact)
         {
-            header[8..].Clear();
             BinaryPrimitives.WriteUInt64LittleEndian(header[8..], requested | Compacted);
         }
 

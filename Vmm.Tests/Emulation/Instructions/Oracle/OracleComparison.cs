@@ -39,7 +39,7 @@ internal static class OracleComparison
 
         // A host that runs user mode only, and interprets handlers, enters them with AC clear; gates leave AC as it is (volume 3,
         // section 7.12.1.3). The frame in memory shows what it was.
-        if (state.IsLongMode && state.Rip < OracleLayout.KernelStack)
+        if (state.IsProtected && OracleEnd.Vector(state.Rip) >= 0)
         {
             undefinedFlags |= 1 << 18;
         }
@@ -58,9 +58,13 @@ internal static class OracleComparison
         }
 
         return SystemDifference(guest, state)
-            ?? MemoryDifference(guest.Memory, memory, undefinedResult, undefinedFlags)
-            ?? ExtendedComparison.Difference(guest.Extended, state.Extended.Image);
+            ?? MemoryDifference(guest, state, memory, undefinedResult, undefinedFlags & OracleState.StatusFlags)
+            ?? ExtendedComparison.Difference(guest.Extended, state.Extended.Image, HasEnteredMmx(state, in instruction));
     }
+
+    /// <summary>A processor may have switched to MMX (TOP 0, all registers in use) when the store of an MMX register faults.</summary>
+    private static bool HasEnteredMmx(CpuState state, in Instruction instruction)
+        => OracleEnd.Vector(state.Rip) >= 0 && instruction.Operation is Operation.Movd or Operation.Movq or Operation.Movntq;
 
     private static string? SystemDifference(OracleGuest guest, CpuState state)
     {
@@ -126,28 +130,33 @@ internal static class OracleComparison
             : theirs.Access != ours.Access ? Text($"{name} access", theirs.Access, ours.Access) : null;
     }
 
-    private static string? MemoryDifference(ReadOnlySpan<byte> theirs, ReadOnlySpan<byte> ours, bool undefinedResult, ulong undefinedFlags)
+    /// <summary>Undefined flags may have got into the frame on a handler's stack.</summary>
+    private static string? MemoryDifference(OracleGuest guest, CpuState state, ReadOnlySpan<byte> ours, bool undefinedResult, ulong undefinedFlags)
     {
-        int at = theirs.CommonPrefixLength(ours);
-        if (at == ours.Length || undefinedResult && at >= OracleLayout.Data)
+        const int FrameLength = 64;
+        ReadOnlySpan<byte> theirs = guest.Memory;
+        ulong stack = state.Segments[(int)SegmentName.Ss].Base + state.General[4];
+        int from = 0;
+        while (from < ours.Length)
         {
-            return null;
+            int at = from + theirs[from..].CommonPrefixLength(ours[from..]);
+            if (at == ours.Length || undefinedResult && at >= OracleLayout.Data)
+            {
+                return null;
+            }
+
+            bool isFlags = OracleEnd.Vector(state.Rip) >= 0 && (ulong)at - stack < FrameLength
+                && ((theirs[at] ^ ours[at]) & ~(byte)(undefinedFlags >> (at & 1) * 8)) == 0;
+            if (!isFlags)
+            {
+                int word = at & ~7;
+                return Text(string.Create(CultureInfo.InvariantCulture, $"memory at {word:X}"), BitConverter.ToUInt64(theirs[word..]), BitConverter.ToUInt64(ours[word..]));
+            }
+
+            from = at + 1;
         }
 
-        ulong expected = BitConverter.ToUInt64(theirs[(at & ~7)..]);
-        ulong actual = BitConverter.ToUInt64(ours[(at & ~7)..]);
-
-        // A frame on the kernel's stack may hold undefined flags.
-        bool isFrame = at >> 12 == OracleLayout.KernelStack >> 12;
-        return isFrame && ((expected ^ actual) & ~(undefinedFlags & OracleState.StatusFlags)) == 0
-            ? MemoryDifferenceBehind(theirs, ours, at)
-            : Text(string.Create(CultureInfo.InvariantCulture, $"memory at {at & ~7:X}"), expected, actual);
-    }
-
-    private static string? MemoryDifferenceBehind(ReadOnlySpan<byte> theirs, ReadOnlySpan<byte> ours, int at)
-    {
-        int next = (at & ~7) + 8;
-        return MemoryDifference(theirs[next..], ours[next..], false, 0) is { } text ? $"{text} + {next:X}" : null;
+        return null;
     }
 
     private static string Text(string what, ulong theirs, ulong ours) => string.Create(CultureInfo.InvariantCulture, $"{what} is {theirs:X}, ours {ours:X}");

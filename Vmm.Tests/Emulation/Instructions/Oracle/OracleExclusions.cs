@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime.Intrinsics.X86;
 using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Tests.Emulation.Instructions.Execution;
 
@@ -20,7 +21,11 @@ internal static class OracleExclusions
         {
             Operation.Rdtsc or Operation.Rdtscp or Operation.Rdrand or Operation.Rdseed or Operation.Rdpmc => "its result differs every time",
             Operation.Cpuid or Operation.Rdpid or Operation.Xgetbv => "its result is the host's",
+            Operation.Serialize when (X86Base.CpuId(7, 0).Edx & 1 << 14) == 0 => "the processor lacks it",
             Operation.In or Operation.Out or Operation.Ins or Operation.Outs => "it may leave the guest by another port",
+            Operation.Rdmsr or Operation.Wrmsr => "the MSRs are the host's",
+            Operation.Xsetbv or Operation.Swapgs or Operation.Invpcid => "its state is not compared",
+            Operation.Monitor or Operation.Mwait => "it may wait",
             _ when mode == OracleMode.User64 => UserReason(form.Operation),
             _ => null,
         };

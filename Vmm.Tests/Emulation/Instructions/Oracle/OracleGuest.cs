@@ -21,6 +21,7 @@ internal sealed class OracleGuest : IDisposable
     private readonly byte[] _extended;
     private KvmSregs _systemRegisters;
     private KvmRegs _registers;
+    private bool _retiresAtExit;
 
     internal OracleGuest()
     {
@@ -94,8 +95,20 @@ internal sealed class OracleGuest : IDisposable
         BitConverter.TryWriteBytes(_extended.AsSpan(512), 7UL);
         _extended.AsSpan(520, 56).Clear();
         _vcpu.SetXsave(_extended);
+        if (state.Cpl == 0)
+        {
+            // Single steps of earlier runs leave their mark in DR6.
+            _vcpu.SetDebugregs(new() { Dr6 = state.Dr6, Dr7 = state.Dr7 });
+        }
+
         OracleExit exit = Enter(ref page);
         _vcpu.GetXsave2(_extended);
+        if ((_extended[512] & 2) == 0)
+        {
+            // A kernel that saves the compacted form has no MXCSR then: it is in its initial state together with SSE.
+            BitConverter.TryWriteBytes(_extended.AsSpan(24), 0x1F80);
+        }
+
         _registers = page.SyncRegs.Regs;
         _systemRegisters = page.SyncRegs.Sregs;
         return exit;
@@ -143,9 +156,14 @@ internal sealed class OracleGuest : IDisposable
         }
     }
 
-    /// <summary>RIP may be before or behind the OUT; retiring it puts it behind, and costs a run only where it was before.</summary>
+    /// <summary>RIP may be before or behind the OUT; a run that returns at once retires it. Hosts that interpret it have done so already.</summary>
     private void CompletePort(ref KvmRun page)
     {
+        if (_retiresAtExit)
+        {
+            return;
+        }
+
         ulong before = page.SyncRegs.Regs.Rip;
         page.ImmediateExit = 1;
         int error = _vcpu.RunInSession();
@@ -154,5 +172,7 @@ internal sealed class OracleGuest : IDisposable
         {
             throw new VmmException("KVM_RUN", (VmmError)error, $"completing the port access at 0x{before:x}");
         }
+
+        _retiresAtExit = page.SyncRegs.Regs.Rip == before;
     }
 }

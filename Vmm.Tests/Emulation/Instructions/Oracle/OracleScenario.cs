@@ -126,15 +126,23 @@ internal sealed class OracleScenario
         }
 
         ulong linear = (ulong)(OracleLayout.Data + 0x400 + (_random.Next(0x1800) & ~7) + _random.Next(8) / 7 * _random.Next(8));
+        bool isFlags = instruction.Mnemonic is Mnemonic.Popf or Mnemonic.Popfd or Mnemonic.Popfq;
         if (uses && _random.Next(12) == 0)
         {
             linear = Target(8);
+            isFlags &= linear < OracleLayout.Size - 1;
         }
 
         _registers[4] = Offset(state, SegmentName.Ss, linear);
         if (instruction.Mnemonic is Mnemonic.Leave or Mnemonic.Enter)
         {
             _registers[5] = _random.Next(8) == 0 ? _registers[5] : Offset(state, SegmentName.Ss, Target(8));
+        }
+
+        if (isFlags)
+        {
+            // Without TF, which would trap behind the OUT.
+            _memory[(int)linear + 1] &= 0xFE;
         }
 
         if (linear is < OracleLayout.Data or >= OracleLayout.DataEnd - 16)
@@ -145,12 +153,6 @@ internal sealed class OracleScenario
         if (instruction.Mnemonic is Mnemonic.Ret && _random.Next(8) > 0)
         {
             BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan((int)linear), CodeTarget());
-        }
-
-        if (instruction.Mnemonic is Mnemonic.Popf or Mnemonic.Popfd or Mnemonic.Popfq)
-        {
-            // Without TF, which would trap behind the OUT.
-            BinaryPrimitives.WriteUInt64LittleEndian(_memory.AsSpan((int)linear), (ulong)_random.NextInt64() & ~0x100UL);
         }
     }
 

@@ -42,6 +42,11 @@ internal static class OracleTest
         TestContext.Out.WriteLine(
             $"{mode}: {total} forms, {run.Compared} states compared, {run.Faulted} of them with an exception, {run.NotExecuted} not executed by KVM, "
             + $"{run.Endless} endless; {run.Compared / seconds:F0} a second");
+        foreach ((string reason, int count) in run.Explained)
+        {
+            TestContext.Out.WriteLine($"{count} times {reason}");
+        }
+
         TestContext.Out.WriteLine($"Never compared: {string.Join(", ", missing)}");
         run.Differences.ForEach(TestContext.Out.WriteLine);
         run.Differences.Count.Should().Be(0, "both sides must end alike; the differences are in the test's output");

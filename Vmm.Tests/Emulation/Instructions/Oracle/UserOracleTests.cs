@@ -14,7 +14,7 @@ namespace Vmm.Tests.Emulation.Instructions.Oracle;
 public sealed class UserOracleTests
 {
     [Test]
-    public void Forms_behave_as_on_the_processor() => OracleTest.Run(OracleMode.User64, UserForms(), states: int.Parse(Environment.GetEnvironmentVariable("ORACLE_STATES") ?? "5"));
+    public void Forms_behave_as_on_the_processor() => OracleTest.Run(OracleMode.User64, UserForms(), states: 5);
 
     [Test]
     [Category("Long")]
