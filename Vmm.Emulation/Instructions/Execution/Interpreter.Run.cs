@@ -129,13 +129,9 @@ internal static partial class Interpreter<TCpu>
     {
         CpuState s = cpu.State;
         ExecutionResult current = fault;
+        NotePageFault(s, in fault);
         for (int depth = 0; depth < 3; depth++)
         {
-            if (current.Vector == Vector.PageFault)
-            {
-                s.Cr2 = current.FaultAddress;
-            }
-
             ExecutionResult result = DeliverEvent(
                 ref cpu, current.Vector, InterruptKind.HardwareException, current.HasErrorCode && s.IsProtected ? current.ErrorCode : null);
             if (result.Status != ExecutionStatus.Fault)
@@ -143,6 +139,7 @@ internal static partial class Interpreter<TCpu>
                 return result;
             }
 
+            NotePageFault(s, in result);
             bool wasContributory = IsContributory(current.Vector);
             bool wasPageFault = current.Vector == Vector.PageFault;
             if (current.Vector == Vector.DoubleFault)
@@ -156,6 +153,15 @@ internal static partial class Interpreter<TCpu>
         }
 
         return new(ExecutionStatus.Shutdown);
+    }
+
+    /// <summary>CR2 takes the address of every page fault, also of one that becomes a double fault (volume 3, section 7.15, #PF).</summary>
+    private static void NotePageFault(CpuState s, in ExecutionResult fault)
+    {
+        if (fault.Vector == Vector.PageFault)
+        {
+            s.Cr2 = fault.FaultAddress;
+        }
     }
 
     private static bool IsContributory(byte vector)

@@ -69,9 +69,19 @@ internal static class KvmDifferences
         int ours = OracleEnd.Vector(end.Ours);
         int theirs = OracleEnd.Vector(end.Theirs);
         Operation operation = end.Instruction.Operation;
-        if (operation is Operation.Cmps or Operation.Movs && ours == AlignmentCheck && theirs == PageFault)
+        if (operation is Operation.Cmps or Operation.Movs && ours >= StackFault && theirs >= StackFault)
         {
             return "two operands fault, and their order is the processor's (volume 3, table 7-2, class 8)";
+        }
+
+        if (operation is Operation.Cmps or Operation.Scas && ours == 1 && theirs == 1)
+        {
+            return "flags of a repeated comparison are final at its end only (volume 2, REP)";
+        }
+
+        if (operation is Operation.Fxsave or Operation.Fxrstor or >= Operation.Xsave and <= Operation.Xrstors && ours == GeneralProtection && theirs == AlignmentCheck)
+        {
+            return "a misaligned area may be #AC instead of #GP (volume 2, FXSAVE and XRSTOR)";
         }
 
         if (!interpretsFaults)
@@ -83,7 +93,7 @@ internal static class KvmDifferences
         return theirs == Undefined && (isProtection || !IsCanonical(end.StackPointer)) ? "interpreted, and KVM's emulator lacks the instruction"
             : !IsCanonical(end.StackPointer) ? "interpreted for its stack pointer, without alignment checks (volume 3, section 7.15)"
             : isProtection && operation == Operation.Call ? "KVM's emulator pushes before it checks the target (volume 2, CALL)"
-            : isProtection && operation is Operation.Fxsave or Operation.Fxrstor ? "KVM's emulator walks pages for a non-canonical area (volume 1, section 3.3.7.1)"
+            : isProtection && theirs == PageFault ? "KVM's emulator walks pages for a non-canonical operand (volume 1, section 3.3.7.1)"
             : isProtection && theirs == StackFault ? "KVM's emulator heeds an SS prefix in 64-bit mode (volume 1, section 3.3.7.1)"
             : null;
     }
