@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-using System.Runtime.CompilerServices;
 using Vmm.Abstractions.Errors;
 using Vmm.Emulation.Instructions.Execution;
 using Vmm.Kvm.Interop;

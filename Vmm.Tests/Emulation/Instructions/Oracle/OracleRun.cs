@@ -5,7 +5,6 @@ using System.Runtime.Intrinsics.X86;
 using Vmm.Emulation.Instructions.Execution;
 using Vmm.Tests.Emulation.Instructions.Execution;
 using Decoder = Vmm.Emulation.Instructions.Decoding.Decoder;
-using DecodeStatus = Vmm.Emulation.Instructions.Decoding.DecodeStatus;
 using Operation = Vmm.Emulation.Instructions.Decoding.Operation;
 using Instruction = Vmm.Emulation.Instructions.Decoding.Instruction;
 
