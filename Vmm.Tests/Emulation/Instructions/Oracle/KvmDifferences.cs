@@ -41,6 +41,21 @@ internal static class KvmDifferences
             return "KVM's emulator loses the single-step trap of some instructions (volume 3, section 19.3.1.4)";
         }
 
+        if (ours == 1 && theirs == 1 && operation is >= Operation.Movs and <= Operation.Scas)
+        {
+            return "KVM's emulator steps over several elements (volume 3, section 19.3.1.4)";
+        }
+
+        if (ours is StackFault or GeneralProtection && theirs is StackFault or GeneralProtection && ours != theirs)
+        {
+            return "KVM's emulator heeds segment prefixes in 64-bit mode (volume 1, section 3.3.7.1)";
+        }
+
+        if (end.Mode == OracleMode.Real && ours >= 0 && end.StackAfter >> 16 != 0)
+        {
+            return "KVM clears bits 16 to 31 of ESP when it delivers in real mode (volume 2, INT n)";
+        }
+
         if (ours == PageFault && theirs == PageFault)
         {
             return "KVM's emulator writes to the first page before it looks at the second (volume 3, section 5.7)";
@@ -49,6 +64,7 @@ internal static class KvmDifferences
         return operation switch
         {
             Operation.Lzcnt or Operation.Tzcnt => "KVM's emulator executes BSR and BSF (volume 2, LZCNT and TZCNT)",
+            Operation.Cmpxchg when !instruction.HasMemoryOperand => "KVM's emulator writes a destination that keeps its value (volume 2, CMPXCHG)",
             Operation.Aam or Operation.Aad => "KVM's emulator takes SF and ZF of more than AL (volume 2, AAM and AAD)",
             Operation.Enter => "KVM's emulator pushes by the stack's size and does not look at the new top (volume 2, ENTER)",
             Operation.PushSreg => "KVM's emulator writes the whole slot; processors write the selector (volume 2, PUSH)",

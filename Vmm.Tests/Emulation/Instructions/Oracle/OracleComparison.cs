@@ -146,7 +146,7 @@ internal static class OracleComparison
             }
 
             bool isFlags = OracleEnd.Vector(state.Rip) >= 0 && (ulong)at - stack < FrameLength
-                && ((theirs[at] ^ ours[at]) & ~(byte)(undefinedFlags >> (at & 1) * 8)) == 0;
+                && ((theirs[at] ^ ours[at]) & ~(byte)(undefinedFlags >> (int)(((ulong)at - stack) & 1) * 8)) == 0;
             if (!isFlags)
             {
                 int word = at & ~7;

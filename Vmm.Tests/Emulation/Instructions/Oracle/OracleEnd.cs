@@ -8,9 +8,10 @@ namespace Vmm.Tests.Emulation.Instructions.Oracle;
 /// <param name="Instruction">The instruction.</param>
 /// <param name="Mode">The state of the CPU.</param>
 /// <param name="StackPointer">RSP before it.</param>
+/// <param name="StackAfter">RSP of the executor behind it.</param>
 /// <param name="Ours">Where the executor ended.</param>
 /// <param name="Theirs">Where KVM ended.</param>
-internal readonly record struct OracleEnd(Instruction Instruction, OracleMode Mode, ulong StackPointer, ulong Ours, ulong Theirs)
+internal readonly record struct OracleEnd(Instruction Instruction, OracleMode Mode, ulong StackPointer, ulong StackAfter, ulong Ours, ulong Theirs)
 {
     /// <summary>The vector whose handler a side ended in, or -1.</summary>
     internal static int Vector(ulong rip) =>

@@ -149,10 +149,27 @@ internal sealed class OracleGuest : IDisposable
                 return OracleExit.Shutdown;
             case KvmExitReason.InternalError:
                 return OracleExit.NotExecuted;
+            case KvmExitReason.Mmio:
+                Failure = "an access outside memory";
+                Retire(ref page);
+                return OracleExit.Other;
             default:
                 Failure = $"exit {(KvmExitReason)page.ExitReason}";
                 return OracleExit.Other;
         }
+    }
+
+    /// <summary>Answers the rest of an access, so that it does not go on in the next scenario.</summary>
+    private void Retire(ref KvmRun page)
+    {
+        const int MostFragments = 64;
+        page.ImmediateExit = 1;
+        for (int fragment = 0; fragment < MostFragments && _vcpu.RunInSession() == 0; fragment++)
+        {
+            // Each run answers one fragment.
+        }
+
+        page.ImmediateExit = 0;
     }
 
     /// <summary>RIP may be before or behind the OUT; a run that returns at once retires it. Hosts that interpret it have done so already.</summary>

@@ -97,7 +97,7 @@ internal sealed class OracleRun : IDisposable
             : OracleComparison.Difference(_guest, _state, _memory, in instruction, rcx);
         if (difference is not null)
         {
-            OracleEnd end = new(instruction, _mode, rsp, _state.Rip, _guest.Registers.Rip);
+            OracleEnd end = new(instruction, _mode, rsp, _state.General[4], _state.Rip, _guest.Registers.Rip);
             if (KvmDifferences.Reason(in end, _guest.InterpretsFaults) is { } reason)
             {
                 Explained[reason] = Explained.GetValueOrDefault(reason) + 1;

@@ -62,7 +62,7 @@ internal sealed class OracleScenario
         ulong rip = _random.Next(10) switch
         {
             0 => 0xBFF0u + (uint)_random.Next(16),
-            1 when _random.Next(4) == 0 => 0xCFF0u + (uint)_random.Next(16),
+            1 when _mode.Is64() && _random.Next(4) == 0 => 0xCFF0u + (uint)_random.Next(16),
             _ => 0xB000u + (uint)_random.Next(0xF00),
         };
         Iced.Intel.Instruction instruction = FormEncoder.Draw(_random, form, _window, rip, out ConstantOffsets constants);
