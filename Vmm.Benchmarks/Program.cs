@@ -9,6 +9,11 @@ if (args is ["emulation", .. string[] emulation])
     return 0;
 }
 
+if (args is ["second-chance", .. string[] chances])
+{
+    return SecondChances.Run(chances);
+}
+
 if (args is ["start", string vmm])
 {
     return StartUp.Run(vmm);
@@ -24,6 +29,8 @@ Console.Error.WriteLine("""
 
       emulation [decode|execute]
                       decoding beside Iced, and the executor beside a small interpreter in C (needs gcc)
+      second-chance [ROUNDS]
+                      executing what KVM cannot emulate, on a host that interprets kernel mode
       start VMM       from the start of a published vmm program to its guest's first instruction
       kvm [PAIRS]     exits, lifecycle and kicks of the KVM backend, each beside the same loop in C (needs gcc)
     """);

@@ -59,9 +59,10 @@ public static class KvmDoctor
         {
             works.Add("flat binaries, tests and the demo guest");
             works.Add("64-bit user-mode code (CPL 3) at the processor's own speed");
-            works.Add("a Linux kernel up to the first instruction that KVM's interpreter does not know");
+            works.Add("kernel-mode instructions that KVM's interpreter lacks (popcnt, cmpxchg16b, xsave, clac, SSE moves ...): executed in this process, as a second chance");
+            works.Add("a Linux kernel up to its first process, slowly");
             not.Add("kernel-mode, 16-bit and 32-bit code at speed: KVM interprets it");
-            not.Add("kernel-mode instructions such as popcnt, cmpxchg16b, xsave, clac and stac: they end the guest");
+            not.Add("user-mode instructions that KVM would have to emulate, such as INT n: the guest gets an invalid-opcode or general-protection fault and there is no exit that could be given a second chance");
             not.Add("the user space of an operating system: SYSCALL does not reach the kernel's privilege level");
         }
         else
