@@ -6,7 +6,6 @@ using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Execution;
 using Vmm.Tests.Support;
 using CodeSize = Vmm.Emulation.Instructions.Decoding.CodeSize;
-using Instruction = Vmm.Emulation.Instructions.Decoding.Instruction;
 
 namespace Vmm.Tests.Emulation.Instructions.Execution;
 

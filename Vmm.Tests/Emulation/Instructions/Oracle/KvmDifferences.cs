@@ -46,6 +46,13 @@ internal static class KvmDifferences
             return "KVM's emulator steps over several elements (volume 3, section 19.3.1.4)";
         }
 
+        bool loadsStack = operation is Operation.PopSreg or Operation.MovSreg;
+        bool interrupts = operation is Operation.Int or Operation.Int3 or Operation.Into;
+        if (theirs == 1 && (loadsStack || interrupts))
+        {
+            return "KVM's emulator traps behind loads of SS and software interrupts (volume 3, sections 7.8.3 and 19.3.1.4)";
+        }
+
         if (ours is StackFault or GeneralProtection && theirs is StackFault or GeneralProtection && ours != theirs)
         {
             return "KVM's emulator heeds segment prefixes in 64-bit mode (volume 1, section 3.3.7.1)";

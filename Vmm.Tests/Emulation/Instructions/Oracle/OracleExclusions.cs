@@ -26,6 +26,7 @@ internal static class OracleExclusions
             Operation.Rdmsr or Operation.Wrmsr => "the MSRs are the host's",
             Operation.Xsetbv or Operation.Swapgs or Operation.Invpcid => "its state is not compared",
             Operation.Monitor or Operation.Mwait => "it may wait",
+            Operation.MovDr => "it arms breakpoints",
             _ when mode == OracleMode.User64 => UserReason(form.Operation),
             _ => null,
         };
