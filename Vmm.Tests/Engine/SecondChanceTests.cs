@@ -19,13 +19,11 @@ public sealed class SecondChanceTests : EngineFixture
     private const ulong Code = 0x1000;
     private const ulong Device = 0x9000;
 
-    private FakeVcpu _guest = null!;
-
     [SetUp]
     public void LetAccessesComeOut() => Use(ExitOptions);
 
     [Test]
-    public void The_instruction_is_executed_and_the_guest_goes_on()
+    public void The_instruction_is_executed_and_theGuest_goes_on()
     {
         // mov word [0x2000], 0x1234; mov ax, 0x55
         Load(0xc7, 0x06, 0x00, 0x20, 0x34, 0x12, 0xb8, 0x55, 0x00);
@@ -40,8 +38,8 @@ public sealed class SecondChanceTests : EngineFixture
         Cpu.Counters.SecondChances.Should().Be(2);
         Cpu.Counters.EmulatedInstructions.Should().Be(2);
         Machine.SecondChancesByInstruction.Should().ContainSingle().Which.Should().Be(new KeyValuePair<string, long>("Mov", 2));
-        _guest.MemoryWrittenCalls.Should().Be(1, "only the first one wrote memory");
-        _guest.ForgetTranslationsCalls.Should().Be(0);
+        Guest.MemoryWrittenCalls.Should().Be(1, "only the first one wrote memory");
+        Guest.ForgetTranslationsCalls.Should().Be(0);
     }
 
     [Test]
@@ -55,7 +53,7 @@ public sealed class SecondChanceTests : EngineFixture
         Run().Code.Should().Be(ExitCode.Pause);
 
         Cpu.GetRegister(RegisterName.Cr3).Should().Be(0x3000);
-        _guest.ForgetTranslationsCalls.Should().Be(1);
+        Guest.ForgetTranslationsCalls.Should().Be(1);
     }
 
     [Test]
@@ -194,16 +192,16 @@ public sealed class SecondChanceTests : EngineFixture
         Load(0x90);
         Write(0x20 * 4, 0x00, 0x18, 0x00, 0x00);
         Cpu.SetRegister(RegisterName.Rflags, 0x202);
-        _guest.Then((FakeVcpu vcpu, ref VmExit exit) =>
+        Guest.Then((FakeVcpu vcpu, ref VmExit exit) =>
         {
             vcpu.CutDelivery(EventInformation.Create(EventType.HardwareInterrupt, 0x20));
             exit.SetInstructionEmulation(new InstructionEmulationExit([0x90], 1, 1), Code);
         });
-        _guest.ThenPause();
+        Guest.ThenPause();
 
         Run().Code.Should().Be(ExitCode.Pause);
 
-        _guest.Delivered.Should().BeEmpty("the engine delivered it");
+        Guest.Delivered.Should().BeEmpty("the engine delivered it");
         Cpu.GetRegister(RegisterName.Rip).Should().Be(0x1800);
         Read(Cpu.GetRegister(RegisterName.Rsp), 2).Should().Equal(0x00, 0x10);
     }
@@ -237,12 +235,12 @@ public sealed class SecondChanceTests : EngineFixture
         Load(0xcf);
         Write(0x7000, 0x00, 0x19, 0x00, 0x00, 0x02, 0x00);
         Cpu.SetRegister(RegisterName.Rsp, 0x7000);
-        _guest.Events = _guest.Events with { NmiBlocked = true };
+        Guest.Events = Guest.Events with { NmiBlocked = true };
         ThenFailure().ThenPause();
 
         Run().Code.Should().Be(ExitCode.Pause);
 
-        _guest.Events.NmiBlocked.Should().BeFalse();
+        Guest.Events.NmiBlocked.Should().BeFalse();
         Cpu.GetRegister(RegisterName.Rip).Should().Be(0x1900);
     }
 
@@ -340,7 +338,7 @@ public sealed class SecondChanceTests : EngineFixture
     public void A_single_step_ends_behind_the_instruction()
     {
         Load(0x90, 0x90);
-        _guest.Offer(VcpuCapability.MonitorTrapExit);
+        Guest.Offer(VcpuCapability.MonitorTrapExit);
         Cpu.SetCapability(VcpuCapability.MonitorTrapExit, true);
         ThenFailure();
 
@@ -358,9 +356,9 @@ public sealed class SecondChanceTests : EngineFixture
         FakeMmio device = new() { Value = 0x4321 };
         Machine.Mmio.Attach(GuestPhysicalRange.Create(At(Device), 0x10), device);
         Load(0x8b, 0x06, 0x00, 0x90);
-        _guest.Then((FakeVcpu vcpu, ref VmExit exit) => exit.SetMmioEmulation(
+        Guest.Then((FakeVcpu vcpu, ref VmExit exit) => exit.SetMmioEmulation(
             new MmioEmulationExit(At(Device), linear is { } address ? new GuestLinearAddress(address) : null), Code));
-        _guest.ThenPause();
+        Guest.ThenPause();
 
         VmExit exit = Run();
 
@@ -384,7 +382,7 @@ public sealed class SecondChanceTests : EngineFixture
         // inc ax; jmp back
         Load(0x40, 0xeb, 0xfd);
         int left = 0;
-        _guest.WhenEmpty = (FakeVcpu vcpu, ref VmExit exit) =>
+        Guest.WhenEmpty = (FakeVcpu vcpu, ref VmExit exit) =>
         {
             if (--left > 0)
             {
@@ -396,7 +394,7 @@ public sealed class SecondChanceTests : EngineFixture
             }
         };
         RunSome(2000);
-        _guest.Writes.Clear();
+        Guest.Writes.Clear();
         long before = GC.GetAllocatedBytesForCurrentThread();
 
         RunSome(1000);
@@ -429,7 +427,7 @@ public sealed class SecondChanceTests : EngineFixture
     private void Load(params byte[] code)
     {
         Map(0, 8 * Page);
-        _guest = Start();
+        Start();
         Cpu.Reset(initOnly: false);
         Cpu.SetRegister(RegisterName.Cs, 0);
         Cpu.SetSegmentDescriptor(RegisterName.Cs, new SegmentDescriptor(0, 0xffff, new SegmentAccess(0x9b)));
@@ -438,7 +436,7 @@ public sealed class SecondChanceTests : EngineFixture
     }
 
     /// <summary>The backend gives up at the present instruction.</summary>
-    private FakeVcpu ThenFailure() => _guest.Then((FakeVcpu vcpu, ref VmExit exit) =>
+    private FakeVcpu ThenFailure() => Guest.Then((FakeVcpu vcpu, ref VmExit exit) =>
         exit.SetInstructionEmulation(
             new InstructionEmulationExit([0x0f, 0x0b], 1, 1), vcpu.GetRegister(RegisterName.Rip)));
 
