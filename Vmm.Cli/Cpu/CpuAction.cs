@@ -74,6 +74,7 @@ internal sealed class CpuAction(CliHost host, string device, CpuDependencyPolicy
                 writer.WriteStartObject();
                 writer.WriteString("model", model.ToString());
                 writer.WriteBoolean("fits", resolution.Problems.IsEmpty);
+                WriteList(writer, "missing", resolution.Missing);
                 WriteList(writer, "problems", resolution.Problems);
                 WriteList(writer, "messages", resolution.Messages);
                 writer.WriteEndObject();

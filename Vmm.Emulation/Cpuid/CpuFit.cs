@@ -33,9 +33,10 @@ public static class CpuFit
             problems.Add($"the processor is of vendor '{definition.VendorName}', this host's is of '{host.VendorName}'; their system calls differ");
         }
 
-        foreach (CpuFeature feature in FindMissing(definition, host))
+        ImmutableArray<CpuFeature> missing = FindMissing(definition, host);
+        if (!missing.IsEmpty)
         {
-            problems.Add($"it has {feature.Name} ({Place(feature.Function, feature.Index, feature.Register, feature.Bit)}), which the hypervisor cannot give guests on this host");
+            problems.Add($"the hypervisor cannot give guests on this host: {string.Join(", ", missing.Select(Named))}");
         }
 
         AddUnnamed(problems, definition, host);
@@ -45,8 +46,10 @@ public static class CpuFit
         }
 
         AddState(problems, definition, host);
-        problems.AddRange(definition.FindViolations().Select(violation => violation.ToString()));
-        problems.AddRange(definition.FindXsaveContradictions());
+
+        // What the hypervisor itself gives stands, even where it contradicts itself, as PVM's does about XSAVE.
+        problems.AddRange(definition.FindViolations().Except(host.FindViolations()).Select(violation => violation.ToString()));
+        problems.AddRange(definition.FindXsaveContradictions().Except(host.FindXsaveContradictions()));
         int count = definition.Entries.Length;
         if (count > CpuidConfiguration.MaxEntries)
         {
@@ -74,6 +77,9 @@ public static class CpuFit
     /// <summary>A bit's place as the manuals write it.</summary>
     internal static string Place(uint function, uint index, CpuidRegister register, int bit) =>
         $"leaf 0x{function:x}{(CpuidEntryExtensions.HasSubleaves(function) ? $".{index}" : "")} {register.ToString().ToUpperInvariant()} bit {bit}";
+
+    private static string Named(CpuFeature feature) =>
+        $"{feature.Name} ({Place(feature.Function, feature.Index, feature.Register, feature.Bit)})";
 
     private static void AddUnnamed(List<string> problems, CpuDefinition definition, CpuDefinition host)
     {

@@ -52,7 +52,8 @@ public sealed partial class CpuModel
         List<string> problems = [];
         CpuDefinition definition = Build(host, policy, messages, problems);
         problems.AddRange(CpuFit.FindProblems(definition, host));
-        return new CpuResolution(definition, Profile?.Msrs ?? [], [.. messages], [.. problems]);
+        ImmutableArray<string> missing = [.. CpuFit.FindMissing(definition, host).Select(feature => feature.Name)];
+        return new CpuResolution(definition, Profile?.Msrs ?? [], [.. messages], [.. problems], missing);
     }
 
     /// <inheritdoc/>

@@ -10,8 +10,10 @@ namespace Vmm.Emulation.Cpuid;
 /// <param name="Msrs">The registers that each vCPU starts with beyond its reset state.</param>
 /// <param name="Messages">What was turned on or off besides what was asked for.</param>
 /// <param name="Problems">What keeps it from running on this host, in words; empty when nothing does.</param>
+/// <param name="Missing">The names of the features among them.</param>
 public sealed record CpuResolution(
     CpuDefinition Definition,
     ImmutableArray<MsrEntry> Msrs,
     ImmutableArray<string> Messages,
-    ImmutableArray<string> Problems);
+    ImmutableArray<string> Problems,
+    ImmutableArray<string> Missing);

@@ -24,7 +24,6 @@ public static class CpuinfoWords
         new("ibpb",              "indirect branch prediction barrier", ["spec_ctrl", "amd_ibpb"]),
         new("ibrs",              "indirect branch restricted speculation", ["spec_ctrl", "amd_ibrs"]),
         new("ibrs_enhanced",     "IA32_ARCH_CAPABILITIES, bit 1; or automatic IBRS", ["arch_capabilities", "autoibrs"]),
-        new("lfence_rdtsc",      "LFENCE orders RDTSC", []),
         new("nonstop_tsc_s3",    "the TSC counts in S3, by model", []),
         new("nopl",              "NOPL exists, as it does wherever there is a 64-bit mode", ["lm"]),
         new("pebs",              "MISC_ENABLE: precise events", ["dts"]),
