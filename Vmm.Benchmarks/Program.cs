@@ -22,8 +22,9 @@ if (args is ["kvm", .. string[] rest])
 Console.Error.WriteLine("""
     usage: dotnet run -c Release --project Vmm.Benchmarks -- GROUP [ARGUMENT ...]
 
-      emulation [decode|execute]
-                      decoding beside Iced, and the executor beside a small interpreter in C (needs gcc)
+      emulation [decode|execute|cpuid]
+                      decoding beside Iced, the executor beside a small interpreter in C (needs gcc), and looking up
+                      CPUID leaves and model-specific registers
       start VMM       from the start of a published vmm program to its guest's first instruction
       kvm [PAIRS]     exits, lifecycle and kicks of the KVM backend, each beside the same loop in C (needs gcc)
     """);

@@ -32,7 +32,7 @@ internal static class CpuCommand
 
     private static Command CreateDiff(CliHost host)
     {
-        Argument<string> first = new("FIRST") { Description = $"A processor: {Models}." };
+        Argument<string> first = Required("FIRST", $"A processor: {Models}.");
         Argument<string> second = Optional("SECOND", "The one to compare it with.");
         Option<bool> json = Json();
         (Option<string> dependencies, Option<string> device) = Common();
@@ -44,7 +44,7 @@ internal static class CpuCommand
 
     private static Command CreateCheck(CliHost host)
     {
-        Argument<string> model = new("MODEL") { Description = $"The processor: {Models}." };
+        Argument<string> model = Required("MODEL", $"The processor: {Models}.");
         Option<bool> json = Json();
         (Option<string> dependencies, Option<string> device) = Common();
         Command command = new("check", "Says whether guests on this host can have a processor, and what is missing.") { model, json, dependencies, device };
@@ -56,8 +56,24 @@ internal static class CpuCommand
     private static CpuAction Action(CliHost host, ParseResult result, Option<string> dependencies, Option<string> device) =>
         new(host, result.GetRequiredValue(device), CpuModelOption.ParseDependencies(result.GetRequiredValue(dependencies)));
 
+    private static Argument<string> Required(string name, string description) =>
+        WithoutOptions(new Argument<string>(name) { Description = description });
+
     private static Argument<string> Optional(string name, string description) =>
-        new(name) { Description = description, DefaultValueFactory = _ => "host" };
+        WithoutOptions(new Argument<string>(name) { Description = description, DefaultValueFactory = _ => "host" });
+
+    /// <summary>A misspelt option would be taken for the argument otherwise.</summary>
+    private static Argument<string> WithoutOptions(Argument<string> argument)
+    {
+        argument.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: ['-', ..] text }, ..])
+            {
+                result.AddError($"there is no option '{text}'");
+            }
+        });
+        return argument;
+    }
 
     private static Option<bool> Json() => new("--json") { Description = "Reports as JSON on standard output." };
 

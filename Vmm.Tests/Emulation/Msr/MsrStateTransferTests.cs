@@ -7,7 +7,7 @@ using Vmm.Emulation.Msr;
 
 namespace Vmm.Tests.Emulation.Msr;
 
-public sealed class MsrTransferTests
+public sealed class MsrStateTransferTests
 {
     private static readonly MsrIndex s_tsc = new(0x10);
     private static readonly MsrIndex s_pat = new(0x277);
@@ -19,7 +19,7 @@ public sealed class MsrTransferTests
     {
         IEnumerable<MsrIndex> all = MsrRegistry.All.Select(description => description.Index).Reverse();
 
-        ImmutableArray<MsrIndex> order = MsrTransfer.Order(all);
+        ImmutableArray<MsrIndex> order = MsrStateTransfer.Order(all);
 
         order[0].Should().Be(s_tsc);
         order[^1].Should().Be(s_deadline);
@@ -36,7 +36,7 @@ public sealed class MsrTransferTests
         FakeTarget source = new() { [s_pat] = 5 };
         List<MsrRefusal> refused = [];
 
-        ImmutableArray<MsrEntry> saved = MsrTransfer.Save(source, [s_star, s_pat], refused);
+        ImmutableArray<MsrEntry> saved = MsrStateTransfer.Save(source, [s_star, s_pat], refused);
 
         saved.Should().Equal(new MsrEntry(s_pat, 5));
         refused.Should().ContainSingle().Which.ToString().Should().StartWith("IA32_STAR (0xc0000081) = 0x0: the hypervisor does not read it");
@@ -48,9 +48,9 @@ public sealed class MsrTransferTests
         FakeTarget target = new() { [s_tsc] = 0, [s_pat] = 0, [s_deadline] = 0, [s_star] = 0 };
         MsrEntry[] entries = [new(s_deadline, 4), new(s_star, 3), new(s_pat, 2), new(s_tsc, 1)];
 
-        MsrTransfer.Restore(target, entries, MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.Fatal);
+        MsrStateTransfer.Restore(target, entries, MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.Fatal);
         target.Written.Should().Equal(s_tsc, s_star, s_pat);
-        MsrTransfer.Restore(target, entries, MsrRestorePhase.AfterLocalApic, MsrRestorePolicy.Fatal);
+        MsrStateTransfer.Restore(target, entries, MsrRestorePhase.AfterLocalApic, MsrRestorePolicy.Fatal);
         target.Written.Should().Equal(s_tsc, s_star, s_pat, s_deadline);
     }
 
@@ -66,9 +66,9 @@ public sealed class MsrTransferTests
             target[description.Index] = 0;
         }
 
-        ImmutableArray<MsrEntry> saved = MsrTransfer.Save(source, source.Indices, []);
-        MsrTransfer.Restore(target, saved.AsSpan(), MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.Fatal).Should().BeEmpty();
-        MsrTransfer.Restore(target, saved.AsSpan(), MsrRestorePhase.AfterLocalApic, MsrRestorePolicy.Fatal).Should().BeEmpty();
+        ImmutableArray<MsrEntry> saved = MsrStateTransfer.Save(source, source.Indices, []);
+        MsrStateTransfer.Restore(target, saved.AsSpan(), MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.Fatal).Should().BeEmpty();
+        MsrStateTransfer.Restore(target, saved.AsSpan(), MsrRestorePhase.AfterLocalApic, MsrRestorePolicy.Fatal).Should().BeEmpty();
 
         saved.Should().OnlyContain(entry => target[entry.Index] == entry.Value);
     }
@@ -77,7 +77,7 @@ public sealed class MsrTransferTests
     public void Refusal_is_fatal_by_default_and_names_value_and_reason()
     {
         FakeTarget target = new() { Refused = { s_pat }, [s_pat] = 0x0606 };
-        Action restore = () => MsrTransfer.Restore(target, [new(s_pat, 0x0202)], MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.Fatal);
+        Action restore = () => MsrStateTransfer.Restore(target, [new(s_pat, 0x0202)], MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.Fatal);
 
         restore.Should().Throw<VmmException>()
             .WithMessage("*IA32_PAT (0x277) = 0x202: a memory type is not 0, 1 or 4 to 7*").Where(refusal => refusal.Error == VmmError.EINVAL);
@@ -89,10 +89,10 @@ public sealed class MsrTransferTests
         FakeTarget target = new() { Refused = { s_star } };
         MsrEntry[] entries = [new(s_star, 7)];
 
-        MsrTransfer.Restore(target, entries, MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.Warn)
+        MsrStateTransfer.Restore(target, entries, MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.Warn)
             .Should().ContainSingle().Which.Reason.Should().Be("it does not exist on this vCPU; it comes with syscall");
-        MsrTransfer.Restore(target, entries, MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.AllowList([s_star])).Should().ContainSingle();
-        Action other = () => MsrTransfer.Restore(target, entries, MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.AllowList([s_pat]));
+        MsrStateTransfer.Restore(target, entries, MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.AllowList([s_star])).Should().ContainSingle();
+        Action other = () => MsrStateTransfer.Restore(target, entries, MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.AllowList([s_pat]));
         other.Should().Throw<VmmException>();
     }
 
@@ -101,7 +101,7 @@ public sealed class MsrTransferTests
     {
         FakeTarget target = new() { Fixed = { s_star }, [s_star] = 1 };
 
-        MsrTransfer.Restore(target, [new(s_star, 7)], MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.Warn)
+        MsrStateTransfer.Restore(target, [new(s_star, 7)], MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.Warn)
             .Should().ContainSingle().Which.Reason.Should().Contain("reads back as something else");
     }
 

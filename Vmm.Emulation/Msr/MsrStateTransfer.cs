@@ -7,7 +7,7 @@ using Vmm.Abstractions.Msr;
 namespace Vmm.Emulation.Msr;
 
 /// <summary>Saves and restores a vCPU's registers in an order that works. Holds nothing.</summary>
-public static class MsrTransfer
+public static class MsrStateTransfer
 {
     /// <summary>Puts registers in the order in which they are restored, without those that are never saved.</summary>
     /// <param name="registers">The registers, in any order; doubles are dropped.</param>
@@ -67,7 +67,7 @@ public static class MsrTransfer
         List<MsrRefusal> fatal = [.. refused.Where(refusal => policy.Ends(refusal.Index))];
         return fatal.Count == 0
             ? [.. refused]
-            : throw new VmmException("MsrTransfer.Restore", VmmError.EINVAL, string.Join("; ", fatal));
+            : throw new VmmException("MsrStateTransfer.Restore", VmmError.EINVAL, string.Join("; ", fatal));
     }
 
     private static MsrRestorePhase? PhaseOf(MsrIndex index) => OrderOf(index) switch
