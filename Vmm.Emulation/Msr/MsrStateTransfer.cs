@@ -95,7 +95,8 @@ public static class MsrStateTransfer
             : null;
     }
 
-    private static string Explain(IMsrTarget target, MsrEntry entry, bool isKnown, in MsrDescription description)
+    /// <summary>Why a register was refused; null when it has the value already, which KVM refuses of some to be told again.</summary>
+    private static string? Explain(IMsrTarget target, MsrEntry entry, bool isKnown, in MsrDescription description)
     {
         const int Widest = 57;
         const int WidestPhysical = 52;
@@ -104,6 +105,11 @@ public static class MsrStateTransfer
             return description.Features is { Length: > 0 } features
                 ? $"it does not exist on this vCPU; it comes with {string.Join(" or ", features.Split(' '))}"
                 : "it does not exist on this vCPU";
+        }
+
+        if (current == entry.Value)
+        {
+            return null;
         }
 
         return (isKnown ? MsrChecks.FindFault(description, entry.Value, Widest, WidestPhysical) : null)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Collections.Immutable;
+using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Msr;
 using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Msr;
@@ -77,7 +78,9 @@ public sealed class MsrKvmTests
             (0xc0000082, 0x0100000000000000), (0xc0000102, 0x00007fffffffffff), (0xc0000102, 0x0000800000000000),
         ];
 
-        writes.Where(write => vcpu.TrySetMsr(write.Index, write.Value) != (file.Write(new MsrIndex(write.Index), write.Value, 0) == MsrOutcome.Handled))
+        // PVM stores any PAT.
+        bool isPvm = KvmHost.Detect() == HostVirtualization.Pvm;
+        writes.Where(write => !isPvm || write.Index != 0x277).Where(write => vcpu.TrySetMsr(write.Index, write.Value) != (file.Write(new MsrIndex(write.Index), write.Value, 0) == MsrOutcome.Handled))
             .Select(write => $"{MsrRegistry.NameOf(new MsrIndex(write.Index))} = 0x{write.Value:x}").Should().BeEmpty();
     }
 

@@ -97,6 +97,14 @@ public sealed class MsrStateTransferTests
     }
 
     [Test]
+    public void Refused_register_that_has_the_value_already_is_restored()
+    {
+        FakeTarget target = new() { Refused = { s_star }, [s_star] = 7 };
+
+        MsrStateTransfer.Restore(target, [new(s_star, 7)], MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.Fatal).Should().BeEmpty();
+    }
+
+    [Test]
     public void Value_that_does_not_stay_is_reported()
     {
         FakeTarget target = new() { Fixed = { s_star }, [s_star] = 1 };
