@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Buffers.Binary;
+using System.Collections.Immutable;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Cpuid;
 using Vmm.Abstractions.Machine;
@@ -142,7 +143,7 @@ public sealed class CpuidKvmTests
         return [.. left.Except(right).Select(line => $"wanted {line}"), .. right.Except(left).Select(line => $"found {line}")];
     }
 
-    private static IEnumerable<CpuidEntry> AsOnPvm(IEnumerable<CpuidEntry> wanted)
+    private static ImmutableArray<CpuidEntry> AsOnPvm(IEnumerable<CpuidEntry> wanted)
     {
         CpuDefinition definition = new([.. wanted.Where(entry => entry.Function != 0xd)]);
         CpuDefinition processor = Machines.Native();

@@ -59,7 +59,7 @@ public sealed class CpuinfoTests
     [Test]
     public void Processor_does_not_contradict_itself() => Machines.Native().FindViolations().Should().BeEmpty();
 
-    private static IEnumerable<string> Flags() => Lines()["flags"].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+    private static string[] Flags() => Lines()["flags"].Split(' ', StringSplitOptions.RemoveEmptyEntries);
 
     private static Dictionary<string, string> Lines() =>
         File.ReadLines("/proc/cpuinfo").TakeWhile(line => line.Length > 0)

@@ -139,13 +139,13 @@ public sealed class MsrStateTransferTests
 
         public bool TrySetMsr(MsrIndex index, ulong value)
         {
-            if (Refused.Contains(index) || !_values.ContainsKey(index))
+            if (Refused.Contains(index) || !_values.TryGetValue(index, out ulong current))
             {
                 return false;
             }
 
             Written.Add(index);
-            _values[index] = Fixed.Contains(index) ? _values[index] : value;
+            _values[index] = Fixed.Contains(index) ? current : value;
             return true;
         }
 
