@@ -27,6 +27,7 @@ public sealed partial class CpuModel
             { Leaves.IsEmpty: true } profile => profile.Model.Build(host, policy, messages, problems),
             { } profile => new CpuDefinition(profile.Leaves.AsSpan()),
         };
+        (ulong, bool, bool) before = StateOf(definition);
         ImmutableArray<CpuFeatureChange> changes = Profile is { Leaves.IsEmpty: false } leaves
             ? [.. leaves.Model.Changes, .. Changes]
             : Changes;
@@ -42,16 +43,24 @@ public sealed partial class CpuModel
             SetHypervisor(definition, host, hypervisor);
         }
 
-        // What somebody wrote down leaf by leaf, and what the hypervisor gives, stays as it is.
-        bool isAsGiven = changes.IsEmpty && (Base == CpuModelBase.Host || Profile is { Leaves.IsEmpty: false });
-        if (!isAsGiven)
+        // What somebody wrote down leaf by leaf, and what the hypervisor gives, stays as it is as far as no change touches it.
+        bool isGiven = Base is CpuModelBase.Host or CpuModelBase.Max or CpuModelBase.Profile;
+        if (!isGiven || !changes.IsEmpty)
         {
             definition.RepeatForAmd();
+        }
+
+        if (!isGiven || StateOf(definition) != before)
+        {
             definition.MakeXsaveConsistent(host);
         }
 
         return definition;
     }
+
+    /// <summary>What leaf 0xD follows from.</summary>
+    private static (ulong Components, bool HasXsave, bool HasXsaves) StateOf(CpuDefinition definition) =>
+        (definition.StateComponents, definition.Has("xsave"), definition.Has("xsaves"));
 
     private CpuDefinition Start(CpuDefinition host)
     {

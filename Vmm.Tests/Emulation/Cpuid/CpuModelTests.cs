@@ -126,6 +126,20 @@ public sealed class CpuModelTests
         Parse("max").Resolve(supported).Definition.Features.Should().Contain("tsc_deadline_timer").And.Contain("x2apic");
     }
 
+    [TestCase("host,-cx16")]
+    [TestCase("max")]
+    public void Leaf_for_xsave_stays_as_it_is_given_when_no_change_is_about_it(string text)
+    {
+        // As PVM gives it: the leaf is there, the feature is not.
+        CpuidEntry leaf = new(0xd, 0, true, 7, 832, 832, 0);
+        CpuidEntry[] supported = [.. s_supported, leaf];
+
+        CpuResolution resolution = Parse(text).Resolve(supported);
+
+        resolution.Definition.Entries.Should().Contain(leaf);
+        resolution.Problems.Should().BeEmpty();
+    }
+
     [Test]
     public void Guest_without_a_hypervisor_sees_none()
     {
