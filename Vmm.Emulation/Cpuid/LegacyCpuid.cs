@@ -54,41 +54,43 @@ public static class LegacyCpuid
         };
         Shape shape = new(state);
         CpuidEntry given = host.Query(leaf, index);
-        return (leaf < FirstExtended ? Standard(given, leaf, index, isAmd, state, shape) : Extended(given, host, leaf, index, isAmd, state, shape))
-            with { Function = function, Index = index };
+        CpuidEntry answer = leaf < FirstExtended
+            ? Standard(given, leaf, index, isAmd, state, shape)
+            : Extended(given, host, leaf, index, isAmd, state, shape);
+        return answer with { Function = function, Index = index };
     }
 
     private static CpuidEntry Standard(
         in CpuidEntry given, uint leaf, uint index, bool isAmd, in LegacyCpuidState state, in Shape shape) => leaf switch
-    {
-        1 => given with
         {
-            Ebx = (given.Ebx & 0xffff) | Math.Min(shape.PerPackage, 255) << 16 | (state.VcpuNumber & 0xff) << 24,
-            Ecx = (given.Ecx & ~HiddenEcx) | Hypervisor
-                | (state.IsX2ApicAllowed ? X2Apic : 0)
-                | (state.AllowedXcr0 != 0 ? given.Ecx & Xsave : 0)
-                | (state.AllowedXcr0 != 0 && state.IsOsXsaveSet ? OsXsave : 0),
-            Edx = (given.Edx & ~HiddenEdx) | AlwaysEdx,
-        },
-        4 when (given.Eax & 0x1f) != 0 => given with
-        {
-            Eax = (given.Eax & 0x3fff)
-                | Math.Min((given.Eax >> 5 & 7) >= 3 ? shape.PerPackage - 1 : shape.Threads - 1, 0xfff) << 14
-                | Math.Min(shape.Cores - 1, 63) << 26,
-        },
-        4 => Zero(leaf),
-        6 => Zero(leaf) with { Eax = given.Eax & 1 << 2 },
-        7 when index == 0 => Zero(leaf) with
-        {
-            Ebx = given.Ebx & (StructuredEbx | (state.IsInvpcidEnabled ? Invpcid : 0)),
-            Edx = given.Edx & MdClear,
-        },
-        7 or 0xa or 0xf or 0x10 or 0x15 => Zero(leaf),
-        0xb => isAmd ? Zero(leaf) : Level(index, state.VcpuNumber, shape),
-        0xd => State(given, index, state.AllowedXcr0),
-        FirstHypervisor => Zero(leaf) with { Eax = FirstHypervisor, Ebx = 0x7679_6862, Ecx = 0x6862_2065, Edx = 0x2065_7679 },
-        _ => given,
-    };
+            1 => given with
+            {
+                Ebx = (given.Ebx & 0xffff) | Math.Min(shape.PerPackage, 255) << 16 | (state.VcpuNumber & 0xff) << 24,
+                Ecx = (given.Ecx & ~HiddenEcx) | Hypervisor
+                    | (state.IsX2ApicAllowed ? X2Apic : 0)
+                    | (state.AllowedXcr0 != 0 ? given.Ecx & Xsave : 0)
+                    | (state.AllowedXcr0 != 0 && state.IsOsXsaveSet ? OsXsave : 0),
+                Edx = (given.Edx & ~HiddenEdx) | AlwaysEdx,
+            },
+            4 when (given.Eax & 0x1f) != 0 => given with
+            {
+                Eax = (given.Eax & 0x3fff)
+                    | Math.Min((given.Eax >> 5 & 7) >= 3 ? shape.PerPackage - 1 : shape.Threads - 1, 0xfff) << 14
+                    | Math.Min(shape.Cores - 1, 63) << 26,
+            },
+            4 => Zero(leaf),
+            6 => Zero(leaf) with { Eax = given.Eax & 1 << 2 },
+            7 when index == 0 => Zero(leaf) with
+            {
+                Ebx = given.Ebx & (StructuredEbx | (state.IsInvpcidEnabled ? Invpcid : 0)),
+                Edx = given.Edx & MdClear,
+            },
+            7 or 0xa or 0xf or 0x10 or 0x15 => Zero(leaf),
+            0xb => isAmd ? Zero(leaf) : Level(index, state.VcpuNumber, shape),
+            0xd => State(given, index, state.AllowedXcr0),
+            FirstHypervisor => Zero(leaf) with { Eax = FirstHypervisor, Ebx = 0x7679_6862, Ecx = 0x6862_2065, Edx = 0x2065_7679 },
+            _ => given,
+        };
 
     private static CpuidEntry Extended(
         in CpuidEntry given, ICpuidSource host, uint leaf, uint index, bool isAmd, in LegacyCpuidState state, in Shape shape)
