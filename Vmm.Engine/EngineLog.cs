@@ -19,6 +19,19 @@ internal static class EngineLog
     public static void Suspended(ILogger log, string name, SuspendReason reason) =>
         log.Information("VM {Name} suspended: {Reason}", name, reason);
 
+    public static void SecondChance(ILogger log, string name, string instruction, ReadOnlySpan<byte> bytes, ulong rip)
+    {
+        if (log.IsEnabled(Serilog.Events.LogEventLevel.Debug))
+        {
+            log.Debug(
+                "VM {Name}: the hypervisor cannot emulate {Instruction} ({Bytes}); executed before 0x{Rip:x}, and from now on only counted",
+                name,
+                instruction,
+                Convert.ToHexStringLower(bytes),
+                rip);
+        }
+    }
+
     public static void FirstUnclaimed(ILogger log, string name, string kind, ulong address) =>
         log.Debug("VM {Name}: nobody claims {Kind} 0x{Address:x}; further accesses to it are only counted", name, kind, address);
 }

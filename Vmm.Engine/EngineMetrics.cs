@@ -20,6 +20,10 @@ internal static class EngineMetrics
         s_meter.CreateObservableUpDownCounter(
             "vmm.machines", () => Live().Count, "{machine}", "Virtual machines that exist.");
         s_meter.CreateObservableCounter("vmm.vcpu.exits", ObserveExits, "{exit}", "Returns from the guest by kind.");
+        s_meter.CreateObservableCounter(
+            "vmm.second_chances", ObserveSecondChances, "{instruction}", "Instructions that the hypervisor gave up on, by mnemonic.");
+        s_meter.CreateObservableCounter(
+            "vmm.vcpu.emulated_instructions", ObserveEmulated, "{instruction}", "Instructions that the engine executed.");
         s_meter.CreateObservableCounter("vmm.vcpu.time", ObserveTimes, "s", "Time of vCPUs by what it was spent on.");
     }
 
@@ -78,6 +82,35 @@ internal static class EngineMetrics
                 yield return Exits(counters.Kicks, "kick");
 
                 Measurement<long> Exits(long value, string reason) => new(value, Tags(machine, cpu, "reason", reason));
+            }
+        }
+    }
+
+    private static IEnumerable<Measurement<long>> ObserveSecondChances()
+    {
+        foreach (VirtualMachine machine in Live())
+        {
+            foreach ((string instruction, long count) in machine.SecondChancesByInstruction)
+            {
+                yield return new(
+                    count,
+                    new("vmm.class", VmmTelemetry.StatisticsClass),
+                    new("vmm.vm", machine.Name),
+                    new KeyValuePair<string, object?>("instruction", instruction));
+            }
+        }
+    }
+
+    private static IEnumerable<Measurement<long>> ObserveEmulated()
+    {
+        foreach (VirtualMachine machine in Live())
+        {
+            foreach (VirtualCpu cpu in machine.Vcpus)
+            {
+                if (cpu.Counters is { SecondChances: > 0 } counters)
+                {
+                    yield return new(counters.EmulatedInstructions, Tags(machine, cpu, "reason", "second_chance"));
+                }
             }
         }
     }

@@ -268,6 +268,7 @@ public sealed partial class VirtualCpu
 
     private void ResetOwned(bool initOnly)
     {
+        _emulated?.Accesses.Reset();
         BackendVcpuReset.Apply(Backend, initOnly);
         _exitEvent = default;
         _exceptionEvent = default;

@@ -11,8 +11,6 @@ namespace Vmm.Engine;
 /// <content>The run loop.</content>
 public sealed partial class VirtualCpu
 {
-    private const int HaltPollMilliseconds = 1000;
-
     private long _exits;
     private long _portExits;
     private long _mmioExits;
@@ -50,7 +48,9 @@ public sealed partial class VirtualCpu
     public Span<byte> ExitData => Backend.ExitData;
 
     /// <inheritdoc/>
-    public PendingOperation Pending => _backend?.Pending ?? PendingOperation.None;
+    public PendingOperation Pending => EmulationPending is not PendingOperation.None and PendingOperation pending
+        ? pending
+        : _backend?.Pending ?? PendingOperation.None;
 
     /// <inheritdoc/>
     public ref readonly VmExit Run(in VmEntry entry)
@@ -66,7 +66,7 @@ public sealed partial class VirtualCpu
 
             IBackendVcpu backend = Backend;
             ApplyEntry(backend, entry);
-            if (backend.Pending != PendingOperation.Exit)
+            if (Pending != PendingOperation.Exit)
             {
                 RunOwned(backend);
             }
@@ -91,12 +91,17 @@ public sealed partial class VirtualCpu
         try
         {
             IBackendVcpu backend = Backend;
-            if (backend.Pending == PendingOperation.Exit)
+            switch (Pending)
             {
-                EngineThrow.Busy("CompletePending", "an exit waits for its answer: fulfil or discard it first");
+                case PendingOperation.Exit:
+                    EngineThrow.Busy("CompletePending", "an exit waits for its answer: fulfil or discard it first");
+                    return false;
+                case PendingOperation.Answered when EmulationPending != PendingOperation.None:
+                    ResumeEmulation(backend, _emulated!);
+                    return EmulationPending == PendingOperation.None;
+                default:
+                    return backend.Complete(ref _exit);
             }
-
-            return backend.Complete(ref _exit);
         }
         finally
         {
@@ -145,11 +150,12 @@ public sealed partial class VirtualCpu
             case EntryCommand.Default:
                 return;
             case EntryCommand.DiscardInstruction:
+                _emulated?.Accesses.Reset();
                 backend.Discard();
                 return;
             case EntryCommand.FulfillInout or EntryCommand.FulfillMmio or EntryCommand.FulfillMsr
                 or EntryCommand.FulfillHypercall:
-                if (backend.Pending != PendingOperation.Exit)
+                if (Pending != PendingOperation.Exit)
                 {
                     EngineThrow.Invalid(Operation, "nothing is pending that could be fulfilled");
                 }
@@ -191,7 +197,14 @@ public sealed partial class VirtualCpu
             EntryCommand.FulfillMmio => entry.Mmio.Data,
             _ => entry.Value,
         };
-        backend.Fulfill(value, entry.MsrOutcome);
+        if (EmulationPending == PendingOperation.Exit)
+        {
+            FulfillEmulation(value);
+        }
+        else
+        {
+            backend.Fulfill(value, entry.MsrOutcome);
+        }
     }
 
     private void RunOwned(IBackendVcpu backend)
@@ -225,6 +238,11 @@ public sealed partial class VirtualCpu
 
     private void EnterUntilReturn(IBackendVcpu backend)
     {
+        if (EmulationPending == PendingOperation.Answered && ResumeEmulation(backend, _emulated!) == Next.Return)
+        {
+            return;
+        }
+
         while (Volatile.Read(ref _attention) == 0 || Attend(backend) == Next.Continue)
         {
             EnterGuest(backend);
@@ -240,12 +258,14 @@ public sealed partial class VirtualCpu
         EnterTimeState(VcpuTimeState.Run);
         _hostCpu = Thread.GetCurrentProcessorId();
         _state = VcpuState.Running;
+        _machine.Exclusion.Enter(ref _isInMemory);
         try
         {
             backend.Run(ref _exit);
         }
         finally
         {
+            LeaveMemory();
             _state = VcpuState.Frozen;
             EnterTimeState(VcpuTimeState.EmulationEngine);
         }
@@ -329,6 +349,10 @@ public sealed partial class VirtualCpu
             case ExitCode.InterruptWindow:
                 Interlocked.Exchange(ref _attention, 1);
                 return Next.Continue;
+            case ExitCode.InstructionEmulation:
+                return HandleEmulationFailure(backend);
+            case ExitCode.MmioEmulation:
+                return HandleMmioEmulation(backend);
             case ExitCode.Shutdown:
                 _machine.TrySuspend(SuspendReason.TripleFault);
                 Interlocked.Exchange(ref _attention, 1);
@@ -347,163 +371,5 @@ public sealed partial class VirtualCpu
             default:
                 return Next.Return;
         }
-    }
-
-    /// <summary>
-    /// Waits until every active vCPU knows of the suspension; leaves early when somebody wants this vCPU meanwhile.
-    /// </summary>
-    private Next WaitForSuspension()
-    {
-        ulong rip = _exit.Rip;
-        _machine.MarkSuspended(Id);
-        EnterTimeState(VcpuTimeState.Init);
-        lock (_gate)
-        {
-            _state = VcpuState.Sleeping;
-            while (!_machine.IsSuspensionComplete() && !_machine.IsDisposed && !_requestIdle)
-            {
-                Monitor.Wait(_gate, HaltPollMilliseconds);
-            }
-
-            _state = VcpuState.Frozen;
-        }
-
-        EnterTimeState(VcpuTimeState.EmulationEngine);
-        if (!_machine.IsSuspensionComplete())
-        {
-            Volatile.Write(ref _requestIdle, false);
-            _requestIdleExits++;
-            _exit.Set(ExitCode.RequestIdle, rip);
-        }
-
-        return Next.Return;
-    }
-
-    /// <summary>Sleeps after HLT until an event wakes the guest, or there is a reason to leave.</summary>
-    private Next SleepWhileHalted(IBackendVcpu backend)
-    {
-        ulong rip = backend.GetRegister(RegisterName.Rip);
-        bool interruptible = (backend.GetRegister(RegisterName.Rflags) & (1 << 9)) != 0;
-        if (!interruptible && _machine.Options.DetectHalt && !HasWakeEvent(interruptible))
-        {
-            _machine.SetHalted(Id, halted: true);
-        }
-
-        EnterTimeState(VcpuTimeState.Idle);
-        bool leave = false;
-        lock (_gate)
-        {
-            _state = VcpuState.Sleeping;
-            while (!HasWakeEvent(interruptible) && !(leave = HasBailoutReason()))
-            {
-                Monitor.Wait(_gate);
-            }
-
-            _state = VcpuState.Frozen;
-        }
-
-        EnterTimeState(VcpuTimeState.EmulationEngine);
-        if (leave && CheckEntryBailout(rip))
-        {
-            return _exit.Code == ExitCode.Suspended ? WaitForSuspension() : Next.Return;
-        }
-
-        LeaveHalt();
-        return Next.Continue;
-    }
-
-    /// <summary>Notes that the guest does not wait in HLT any more.</summary>
-    private void LeaveHalt()
-    {
-        if (_isHalted)
-        {
-            _isHalted = false;
-            _machine.SetHalted(Id, halted: false);
-        }
-    }
-
-    private bool HasWakeEvent(bool interruptible) =>
-        IsNmiPending
-        || _exceptionEvent.IsValid
-        || _exitEvent.IsValid
-        || IsRunStatePending
-        || (interruptible && IsExternalInterruptPending);
-
-    /// <summary>Processes INIT and start-up interrupts, and sleeps while the vCPU is not started.</summary>
-    private Next ProcessRunState()
-    {
-        while (true)
-        {
-            bool reset = false;
-            bool start = false;
-            byte vector = 0;
-            bool leave = false;
-            lock (_gate)
-            {
-                if ((_runState & VcpuRunState.PendingInit) != 0)
-                {
-                    _runState = (_runState & ~(VcpuRunState.Run | VcpuRunState.PendingInit)) | VcpuRunState.Init;
-                    reset = true;
-                }
-                else if ((_runState & (VcpuRunState.Init | VcpuRunState.Run | VcpuRunState.PendingSipi))
-                    == (VcpuRunState.Init | VcpuRunState.PendingSipi))
-                {
-                    _runState = (_runState & ~VcpuRunState.PendingSipi) | VcpuRunState.Run;
-                    start = true;
-                    vector = _sipiVector;
-                }
-                else if ((_runState & VcpuRunState.Run) != 0)
-                {
-                    return Next.Continue;
-                }
-                else if (!(leave = HasBailoutReason()))
-                {
-                    EnterTimeState(VcpuTimeState.Idle);
-                    _state = VcpuState.Sleeping;
-                    Monitor.Wait(_gate);
-                    _state = VcpuState.Frozen;
-                    EnterTimeState(VcpuTimeState.EmulationEngine);
-                }
-            }
-
-            if (reset)
-            {
-                ResetOwned(initOnly: true);
-            }
-            else if (start)
-            {
-                StartAt(vector);
-            }
-            else if (leave && CheckEntryBailout(Backend.GetRegister(RegisterName.Rip)))
-            {
-                return _exit.Code == ExitCode.Suspended ? WaitForSuspension() : Next.Return;
-            }
-        }
-    }
-
-    /// <summary>Puts the vCPU where a start-up interrupt sends it (Intel SDM volume 3, section 9.4.4).</summary>
-    private void StartAt(byte vector)
-    {
-        IBackendVcpu backend = Backend;
-        backend.SetRegister(RegisterName.Cs, (ulong)vector << 8);
-        backend.SetSegmentDescriptor(
-            RegisterName.Cs, new SegmentDescriptor((ulong)vector << 12, 0xffff, new SegmentAccess(0x93)));
-        backend.SetRegister(RegisterName.Rip, 0);
-    }
-
-    /// <summary>
-    /// Where the hypervisor has the local APICs it keeps HLT to itself: asks whether the vCPU is in it with interrupts
-    /// disabled, or was never started.
-    /// </summary>
-    private void CheckHaltInHypervisor(IBackendVcpu backend)
-    {
-        Volatile.Write(ref _haltCheckRequested, false);
-        bool halted = backend.Activity switch
-        {
-            BackendActivity.Halted => (backend.GetRegister(RegisterName.Rflags) & (1 << 9)) == 0,
-            BackendActivity.Uninitialized or BackendActivity.InitReceived => true,
-            _ => false,
-        };
-        _machine.SetHalted(Id, halted);
     }
 }

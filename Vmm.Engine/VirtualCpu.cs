@@ -22,6 +22,7 @@ public sealed partial class VirtualCpu : IVirtualCpu
     private IBackendVcpu? _backend;
     private CpuidConfiguration _cpuid = CpuidConfiguration.Legacy;
     private VmExit _exit;
+    private bool _singleSteps;
 
     internal VirtualCpu(VirtualMachine machine, VcpuId id)
     {
@@ -39,7 +40,11 @@ public sealed partial class VirtualCpu : IVirtualCpu
     /// <inheritdoc/>
     public VcpuCounters Counters => new(
         _exits, _portExits, _mmioExits, _msrExits, _haltExits, _hypercallExits, _otherExits, _kicks, _unclaimedPorts,
-        _unclaimedMmio, _unclaimedMsrs, _requestIdleExits, _exceptions, _nmis, _externalInterrupts);
+        _unclaimedMmio, _unclaimedMsrs, _requestIdleExits, _exceptions, _nmis, _externalInterrupts)
+    {
+        SecondChances = _secondChances,
+        EmulatedInstructions = _emulatedInstructions,
+    };
 
     /// <inheritdoc/>
     public CpuidConfiguration Cpuid
@@ -106,6 +111,10 @@ public sealed partial class VirtualCpu : IVirtualCpu
         try
         {
             Backend.SetCapability(capability, enabled);
+            if (capability == VcpuCapability.MonitorTrapExit)
+            {
+                _singleSteps = enabled;
+            }
         }
         finally
         {
@@ -125,6 +134,8 @@ public sealed partial class VirtualCpu : IVirtualCpu
     internal void ForgetState()
     {
         _exit = default;
+        _emulated = null;
+        _singleSteps = false;
         _exitEvent = default;
         _exceptionEvent = default;
         Volatile.Write(ref _nmiPending, false);
@@ -188,13 +199,12 @@ public sealed partial class VirtualCpu : IVirtualCpu
 
     private void PushCpuid(IBackendVcpu backend, CpuidConfiguration configuration)
     {
-        if ((configuration.Flags & CpuidFlags.LegacyHandling) != 0)
-        {
-            backend.SetCpuid(VcpuCpuid.Adapt(_machine.SupportedCpuid, Id, _machine.Topology));
-        }
-        else
-        {
-            backend.SetCpuid(configuration.Entries.AsSpan());
-        }
+        backend.SetCpuid(Answers(configuration));
+        _emulated = null;
     }
+
+    /// <summary>What CPUID answers on this vCPU.</summary>
+    private CpuidEntry[] Answers(CpuidConfiguration configuration) => (configuration.Flags & CpuidFlags.LegacyHandling) != 0
+        ? VcpuCpuid.Adapt(_machine.SupportedCpuid, Id, _machine.Topology)
+        : [.. configuration.Entries];
 }

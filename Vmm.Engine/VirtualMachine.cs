@@ -14,6 +14,7 @@ using Vmm.Abstractions.Vcpu;
 using Vmm.Engine.IoPorts;
 using Vmm.Engine.Memory;
 using Vmm.Engine.Msr;
+using Vmm.Engine.SecondChance;
 
 namespace Vmm.Engine;
 
@@ -44,6 +45,8 @@ public sealed partial class VirtualMachine : IVirtualMachine
         Space = new GuestAddressSpace();
         _memoryMap = new MemoryMap(this, options, Space);
         _ports = new PortSpace(options.MaxPortHandlers);
+        SecondChances = new SecondChanceLog(this);
+        Exclusion = new MemoryExclusion(this);
         SupportedCpuid = backend.GetSupportedCpuid();
         BackendVm = CreateBackendVm();
         _vcpus = new VirtualCpu[options.MaxCpus];
@@ -124,8 +127,25 @@ public sealed partial class VirtualMachine : IVirtualMachine
     /// <summary>The hypervisor's part of the VM, replaced by a reinitialization.</summary>
     internal IBackendVm BackendVm { get; private set; }
 
+    /// <summary>
+    /// The instructions that the hypervisor gave up on and the engine executed, by mnemonic, the most frequent first. Any thread.
+    /// </summary>
+    public IReadOnlyList<KeyValuePair<string, long>> SecondChancesByInstruction => SecondChances.Read();
+
     /// <summary>The hypervisor.</summary>
     internal IHypervisorBackend HypervisorBackend { get; }
+
+    /// <summary>Counts second chances.</summary>
+    internal SecondChanceLog SecondChances { get; }
+
+    /// <summary>Gives a vCPU guest memory to itself.</summary>
+    internal MemoryExclusion Exclusion { get; }
+
+    /// <summary>
+    /// How many instructions the engine executes at most before the hypervisor, which alone knows of interrupts in its chips, gets
+    /// the vCPU back. Where it interprets the guest anyway; docs/performance.md has the measurement.
+    /// </summary>
+    internal long BatchLimit { get; set; } = 4096;
 
     /// <summary>Guest memory, as the engine's parts see it.</summary>
     internal GuestAddressSpace Space { get; }

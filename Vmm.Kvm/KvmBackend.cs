@@ -29,8 +29,13 @@ public sealed class KvmBackend : IHypervisorBackend
         _supportedCpuid = new(() => [.. system.GetSupportedCpuid().Select(KvmConvert.ToEntry)]);
         Log = (options.Logger ?? Logger.None).ForContext<KvmBackend>();
         int maxCpus = system.CheckExtension(KvmCapability.MaxVcpus);
+        HostVirtualization virtualization = KvmHost.Detect();
+        ShadowsPageTables = KvmHost.ShadowsPageTables(virtualization);
         Description = new HypervisorDescription(
-            "kvm", KvmHost.Detect(), maxCpus > 0 ? maxCpus : DefaultMaxCpus, CpuidFixedAfterRun: true);
+            "kvm", virtualization, maxCpus > 0 ? maxCpus : DefaultMaxCpus, CpuidFixedAfterRun: true)
+        {
+            InterpretsKernelMode = virtualization == HostVirtualization.Pvm,
+        };
         UseSyncedRegisters = options.UseSyncedRegisters
             && ((KvmSyncFields)system.CheckExtension(KvmCapability.SyncRegs)).HasFlag(KvmSyncFields.Regs);
         KvmLog.Opened(Log, options.DevicePath, Description.Virtualization, UseSyncedRegisters);
@@ -44,6 +49,9 @@ public sealed class KvmBackend : IHypervisorBackend
     internal int KickSignal => _options.KickSignal;
 
     internal bool UseSyncedRegisters { get; }
+
+    /// <summary>Whether KVM executes guests on page tables of its own.</summary>
+    internal bool ShadowsPageTables { get; }
 
     internal KvmSystemFd System => _system;
 

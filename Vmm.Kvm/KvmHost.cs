@@ -24,4 +24,21 @@ internal static class KvmHost
 
         return Directory.Exists($"{ModuleFolder}/kvm_amd") ? HostVirtualization.Svm : HostVirtualization.Unknown;
     }
+
+    /// <summary>
+    /// Whether the processor does not walk the guest's page tables itself: KVM then executes the guest on tables of its own that it
+    /// derives from the guest's.
+    /// </summary>
+    public static bool ShadowsPageTables(HostVirtualization virtualization) => virtualization switch
+    {
+        HostVirtualization.Vmx => IsOff("kvm_intel/parameters/ept"),
+        HostVirtualization.Svm => IsOff("kvm_amd/parameters/npt"),
+        _ => true,
+    };
+
+    private static bool IsOff(string parameter)
+    {
+        string path = $"{ModuleFolder}/{parameter}";
+        return !File.Exists(path) || File.ReadAllText(path).Trim() is not ("Y" or "1");
+    }
 }

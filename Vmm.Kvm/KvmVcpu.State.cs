@@ -22,6 +22,7 @@ internal sealed partial class KvmVcpu
     private bool _eventsDirty;
     private BackendEvents _events;
     private KvmGuestDebugFlags _guestDebug;
+    private byte[] _xsave = [];
 
     /// <inheritdoc/>
     public BackendEvents Events
@@ -131,9 +132,16 @@ internal sealed partial class KvmVcpu
             throw new VmmException(Operation, VmmError.EINVAL, "the image is compacted");
         }
 
-        byte[] image = new byte[Math.Max(_fd.XsaveLength, source.Length)];
-        source.CopyTo(image);
-        _fd.SetXsave(image);
+        // KVM reads as many bytes as the guest's components need, whatever the caller has.
+        int length = Math.Max(_fd.XsaveLength, source.Length);
+        if (_xsave.Length < length)
+        {
+            _xsave = new byte[length];
+        }
+
+        source.CopyTo(_xsave);
+        _xsave.AsSpan(source.Length).Clear();
+        _fd.SetXsave(_xsave);
     }
 
     /// <inheritdoc/>
@@ -152,6 +160,24 @@ internal sealed partial class KvmVcpu
         // Some MSRs are views of special registers: EFER, the segment bases, the APIC base.
         _sregsValid = false;
         return done;
+    }
+
+    /// <inheritdoc/>
+    public void MemoryWritten() => _vm.ForgetShadows();
+
+    /// <inheritdoc/>
+    public void ForgetTranslations()
+    {
+        const ulong GlobalPages = 1 << 7;
+        _vm.ForgetShadows();
+        WriteBack();
+
+        // A change of CR4.PGE invalidates everything, global translations too (Intel SDM volume 3, section 4.10.4.1).
+        KvmSregs sregs = Sregs;
+        sregs.Cr4 ^= GlobalPages;
+        _fd.SetSregs(sregs);
+        sregs.Cr4 ^= GlobalPages;
+        _fd.SetSregs(sregs);
     }
 
     /// <inheritdoc/>

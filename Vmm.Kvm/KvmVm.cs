@@ -10,7 +10,7 @@ using Vmm.Kvm.Interop;
 namespace Vmm.Kvm;
 
 /// <summary>KVM's part of a VM.</summary>
-internal sealed class KvmVm : IBackendVm, IBackendInterrupts
+internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomics
 {
     /// <summary>
     /// Three pages for VMX's own use in real mode, and one before them for its identity map: just below the area of the
@@ -34,7 +34,9 @@ internal sealed class KvmVm : IBackendVm, IBackendInterrupts
         InterruptControllerMode = options.InterruptControllerMode;
         _maxCpus = options.MaxCpus;
         int slots = backend.System.CheckExtension(KvmCapability.NrMemslots);
-        _maxSlots = slots > 0 ? slots : DefaultMaxSlots;
+
+        // One slot is kept back, see ForgetShadows.
+        _maxSlots = (slots > 0 ? slots : DefaultMaxSlots) - 1;
         _vm = backend.System.CreateVm();
         try
         {
@@ -139,7 +141,11 @@ internal sealed class KvmVm : IBackendVm, IBackendInterrupts
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _vm.Dispose();
+    public void Dispose()
+    {
+        _statistics?.Dispose();
+        _vm.Dispose();
+    }
 
     private void Configure(in BackendVmOptions options)
     {

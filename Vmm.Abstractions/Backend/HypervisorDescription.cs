@@ -11,4 +11,11 @@ public readonly record struct HypervisorDescription(
     string Name,
     HostVirtualization Virtualization,
     int MaxCpus,
-    bool CpuidFixedAfterRun);
+    bool CpuidFixedAfterRun)
+{
+    /// <summary>
+    /// Whether the hypervisor interprets the guest's kernel mode: then executing it in the engine is the faster way, and the second
+    /// chance goes on for a batch of instructions.
+    /// </summary>
+    public bool InterpretsKernelMode { get; init; }
+}

@@ -145,6 +145,18 @@ public interface IBackendVcpu : IDisposable
     /// <returns><see langword="false"/> when the hypervisor does not tell.</returns>
     bool TryGetTscOffset(out ulong offset);
 
+    /// <summary>
+    /// Tells that the engine, executing for this vCPU, wrote guest memory with page tables possibly among it. A hypervisor that keeps
+    /// tables derived from the guest's forgets them; others do nothing.
+    /// </summary>
+    void MemoryWritten();
+
+    /// <summary>
+    /// Forgets every translation that the processor or the hypervisor keeps for this vCPU, global ones included: the engine executed
+    /// an instruction that invalidates them.
+    /// </summary>
+    void ForgetTranslations();
+
     /// <summary>Whether a capability is on.</summary>
     /// <param name="capability">The capability.</param>
     /// <returns>Whether it is on.</returns>

@@ -37,6 +37,12 @@ public sealed record VirtualMachineOptions
     /// <summary>What happens to MSR accesses that the hypervisor hands over and nobody claims.</summary>
     public UnclaimedMsr UnclaimedMsr { get; init; }
 
+    /// <summary>
+    /// Whether the engine executes instructions that the hypervisor cannot emulate. Without it each of them is an
+    /// <see cref="ExitCode.InstructionEmulation"/> exit.
+    /// </summary>
+    public bool SecondChance { get; init; } = true;
+
     /// <summary>Whether vCPUs that all halt with interrupts disabled suspend the VM.</summary>
     public bool DetectHalt { get; init; } = true;
 }

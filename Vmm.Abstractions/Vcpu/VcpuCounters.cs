@@ -34,4 +34,11 @@ public readonly record struct VcpuCounters(
     long RequestIdleExits,
     long Exceptions,
     long Nmis,
-    long ExternalInterrupts);
+    long ExternalInterrupts)
+{
+    /// <summary>Instructions that the hypervisor gave up on and the engine executed or raised the exception of.</summary>
+    public long SecondChances { get; init; }
+
+    /// <summary>Instructions that the engine executed: those it began with, and the rest of their batches.</summary>
+    public long EmulatedInstructions { get; init; }
+}

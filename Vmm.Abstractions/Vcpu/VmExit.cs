@@ -48,6 +48,9 @@ public struct VmExit
     private InstructionEmulationExit _instructionEmulation;
 
     [FieldOffset(24)]
+    private MmioEmulationExit _mmioEmulation;
+
+    [FieldOffset(24)]
     private DebugExit _debug;
 
     [FieldOffset(24)]
@@ -129,6 +132,17 @@ public struct VmExit
         {
             Require(_code == ExitCode.InstructionEmulation);
             return ref _instructionEmulation;
+        }
+    }
+
+    /// <summary>The access that still wants decoding.</summary>
+    [UnscopedRef]
+    public readonly ref readonly MmioEmulationExit MmioEmulation
+    {
+        get
+        {
+            Require(_code == ExitCode.MmioEmulation);
+            return ref _mmioEmulation;
         }
     }
 
@@ -270,6 +284,15 @@ public struct VmExit
     {
         Set(ExitCode.InstructionEmulation, rip);
         _instructionEmulation = failure;
+    }
+
+    /// <summary>Writes an access that still wants decoding.</summary>
+    /// <param name="access">The access.</param>
+    /// <param name="rip">The instruction pointer.</param>
+    public void SetMmioEmulation(in MmioEmulationExit access, ulong rip)
+    {
+        Set(ExitCode.MmioEmulation, rip);
+        _mmioEmulation = access;
     }
 
     /// <summary>Writes a debug event.</summary>

@@ -4,6 +4,7 @@ using System.Collections.Immutable;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Cpuid;
 using Vmm.Emulation.Cpuid;
+using Vmm.Engine.SecondChance;
 using Vmm.Machine.Board;
 using Vmm.Machine.Diagnostics;
 
@@ -50,6 +51,15 @@ internal sealed record MachineAdvice(string? Cause, ImmutableArray<string> Try)
         string cause = result.Hypervisor.Virtualization == HostVirtualization.Pvm
             ? $"KVM on this host (PVM) interprets kernel-mode code and does not know {name}"
             : $"KVM's instruction emulator does not know {name}, which the guest used where the processor could not execute it by itself (such as on memory-mapped devices or in a mode it lacks)";
+        cause += result.Refusal switch
+        {
+            EmulationRefusal.SwitchedOff => "; --second-chance is off",
+            EmulationRefusal.NotExecutable => "; this engine's executor does not have it either",
+            EmulationRefusal.OwnedByHypervisor => "; it works on a chip or register that only the hypervisor has, so this engine cannot execute it",
+            EmulationRefusal.NotInMemory => "; its code or page tables are not in memory, so this engine cannot execute it",
+            EmulationRefusal.RefusedByDevice => "; the device that it accesses refused",
+            _ => "",
+        };
         ImmutableArray<string>.Builder attempts = ImmutableArray.CreateBuilder<string>();
         if (instruction?.Feature is { } feature
             && CpuFeatures.TryFind(feature, out CpuFeature known)
@@ -57,6 +67,11 @@ internal sealed record MachineAdvice(string? Cause, ImmutableArray<string> Try)
             && !model.Changes.Any(change => change.Feature == known && !change.Enabled))
         {
             attempts.Add($"--cpu {model},-{feature}: hides the feature from the guest, which then may do without the instruction");
+        }
+
+        if (result.Refusal == EmulationRefusal.SwitchedOff)
+        {
+            attempts.Add("--second-chance on: executes such instructions in this process");
         }
 
         attempts.Add(AnotherHost);

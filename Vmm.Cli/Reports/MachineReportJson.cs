@@ -64,6 +64,27 @@ internal static class MachineReportJson
             WriteInstruction(json, instruction);
         }
 
+        if (result.PageWalk is { } walk)
+        {
+            json.WriteString("refusal", Name(result.Refusal));
+            json.WriteString("pageWalk", walk.ToString());
+        }
+
+        if (result.SecondChances is { } chances)
+        {
+            json.WriteStartObject("secondChance");
+            json.WriteNumber("count", chances.Count);
+            json.WriteNumber("executed", chances.Executed);
+            json.WriteStartObject("instructions");
+            foreach ((string mnemonic, long count) in chances.ByInstruction)
+            {
+                json.WriteNumber(mnemonic.ToLowerInvariant(), count);
+            }
+
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
         if (result.Error is { } error)
         {
             json.WriteString("error", error.ToString());

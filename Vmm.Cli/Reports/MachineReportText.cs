@@ -15,6 +15,7 @@ internal static class MachineReportText
     public static void Write(TextWriter writer, MachineResult result, MachineAdvice advice)
     {
         writer.WriteLine(Invariant($"vmm: {Title(result.End)} after {result.Elapsed.TotalSeconds:0.###} s: {result.Detail}."));
+        WriteSecondChances(writer, result);
         if (result.End is MachineEnd.PowerOff or MachineEnd.Reset or MachineEnd.DebugExit or MachineEnd.Stopped)
         {
             return;
@@ -31,6 +32,11 @@ internal static class MachineReportText
         if (result.Instruction is { } instruction)
         {
             WriteInstruction(writer, instruction);
+        }
+
+        if (result.PageWalk is { } walk)
+        {
+            writer.WriteLine($"  page walk: {walk}");
         }
 
         if (result.Exit is { } exit)
@@ -88,6 +94,21 @@ internal static class MachineReportText
         writer.WriteLine(
             $"    exits {c.Exits}: port {c.PortExits}, MMIO {c.MmioExits}, MSR {c.MsrExits}, HLT {c.HaltExits}, kick {c.Kicks}, other {c.OtherExits}; "
             + $"unclaimed: port {c.UnclaimedPorts}, MMIO {c.UnclaimedMmio}, MSR {c.UnclaimedMsrs}");
+    }
+
+    private static void WriteSecondChances(TextWriter writer, MachineResult result)
+    {
+        const int MostNames = 12;
+        if (result.SecondChances is not { } chances)
+        {
+            return;
+        }
+
+        IEnumerable<string> names = chances.ByInstruction.Take(MostNames).Select(pair => $"{pair.Key.ToLowerInvariant()} {pair.Value}");
+        string more = chances.ByInstruction.Length > MostNames ? $" and {chances.ByInstruction.Length - MostNames} more" : "";
+        writer.WriteLine(
+            $"  second chance: {chances.Count} instructions that the hypervisor cannot emulate ({string.Join(", ", names)}{more}); "
+            + $"{chances.Executed} executed by the engine");
     }
 
     private static void WriteInstruction(TextWriter writer, InstructionReport instruction)

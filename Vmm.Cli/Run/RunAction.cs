@@ -48,6 +48,7 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         InterruptControllerMode = settings.InterruptControllers,
         CpuModel = settings.CpuModel,
         CpuDependencies = settings.CpuDependencies,
+        SecondChance = settings.SecondChance,
         Console = sink,
         OnConsoleInputRoom = input.OnRoom,
         Timeout = settings.Timeout,

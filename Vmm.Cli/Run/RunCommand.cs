@@ -23,7 +23,7 @@ internal static class RunCommand
         Option<string> irqchip = Text("--irqchip", "kernel|split|userspace", s_defaults.Irqchip, "Who has the interrupt controllers; only kernel exists yet.");
         Option<string> cpu = Text("--cpu", "MODEL", s_defaults.Cpu, "The processor the guest sees: host, max, pvm-friendly, x86-64-v1 to -v4 or a profile F.json, then features to remove or add, such as host,-cx16,+x2apic. 'vmm cpu' shows them.");
         Option<string> cpuDependencies = CpuModelOption.CreateDependencies();
-        Option<string> secondChance = Text("--second-chance", "on|off", s_defaults.SecondChance, "Emulate what KVM cannot; only off exists yet.");
+        Option<string> secondChance = Text("--second-chance", "on|off", s_defaults.SecondChance, "Execute in this process what KVM cannot emulate; off ends the guest there.");
         Option<string> console = Text("--console", "stdio|none|file:F", s_defaults.Console, "Where the guest's serial console goes.");
         Option<string?> timeout = Text("--timeout", "TIME", "Ends the guest after that time, with ms, s, m or h.");
         Option<bool> json = new("--json") { Description = "Reports the result as JSON: on standard output, or on standard error when the console is there." };

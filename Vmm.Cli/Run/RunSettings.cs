@@ -40,6 +40,9 @@ internal sealed record RunSettings
     /// <summary>What happens to features that are left without one that they need.</summary>
     public CpuDependencyPolicy CpuDependencies { get; init; }
 
+    /// <summary>Whether to execute what KVM cannot emulate.</summary>
+    public bool SecondChance { get; init; } = true;
+
     /// <summary>Where the console goes.</summary>
     public ConsoleTarget Console { get; init; }
 
@@ -73,7 +76,6 @@ internal sealed record RunSettings
             throw new UsageException("--initrd and --cmdline are for a Linux kernel; a flat binary takes neither");
         }
 
-        RefuseSecondChance(texts.SecondChance);
         ulong memory = Units.ParseSize("--memory", texts.Memory);
         if (memory is < PcMemoryLayout.MinimumMemory or > PcMemoryLayout.MaximumMemory || memory % 4096 != 0)
         {
@@ -93,6 +95,7 @@ internal sealed record RunSettings
             InterruptControllers = ParseIrqchip(texts.Irqchip),
             CpuModel = CpuModelOption.Parse("--cpu", texts.Cpu),
             CpuDependencies = CpuModelOption.ParseDependencies(texts.CpuDependencies),
+            SecondChance = ParseSecondChance(texts.SecondChance),
             Console = ConsoleTarget.Parse("--console", texts.Console),
             Timeout = texts.Timeout is null ? null : Units.ParseTime("--timeout", texts.Timeout),
             Json = texts.Json,
@@ -101,19 +104,12 @@ internal sealed record RunSettings
         };
     }
 
-    private static void RefuseSecondChance(string text)
+    private static bool ParseSecondChance(string text) => text switch
     {
-        switch (text)
-        {
-            case "off":
-                return;
-            case "on":
-                throw new UsageException(
-                    "--second-chance on needs a binding of this engine's instruction emulator to KVM, which does not exist yet: what KVM cannot emulate ends the guest");
-            default:
-                throw new UsageException($"--second-chance: '{text}' is not on or off");
-        }
-    }
+        "on" => true,
+        "off" => false,
+        _ => throw new UsageException($"--second-chance: '{text}' is not on or off"),
+    };
 
     private static InterruptControllerMode ParseIrqchip(string text) => text switch
     {

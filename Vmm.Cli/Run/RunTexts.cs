@@ -27,7 +27,7 @@ internal sealed record RunTexts
 
     public string CpuDependencies { get; init; } = CpuModelOption.DefaultDependencies;
 
-    public string SecondChance { get; init; } = "off";
+    public string SecondChance { get; init; } = "on";
 
     public string Console { get; init; } = "stdio";
 

@@ -54,6 +54,15 @@ internal sealed class KvmStatsFd : Descriptor
         return values;
     }
 
+    /// <summary>Reads a statistic's first number.</summary>
+    /// <param name="statistic">One of <see cref="ReadDescriptors"/>.</param>
+    public ulong ReadFirst(KvmStatistic statistic)
+    {
+        ulong value = 0;
+        ReadAt(MemoryMarshal.AsBytes(new Span<ulong>(ref value)), statistic.FileOffset);
+        return value;
+    }
+
     /// <summary>Reads a statistic of one number by name.</summary>
     /// <returns>False when there is none of that name.</returns>
     public bool TryRead(string name, out ulong value)

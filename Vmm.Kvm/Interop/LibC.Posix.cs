@@ -41,6 +41,25 @@ internal static unsafe partial class LibC
     /// <summary>Removes a mapping; -1 on failure.</summary>
     public static int munmap(void* address, nuint length) => Syscall.munmap((nint)address, length);
 
+    /// <summary>Maps a page with machine code, executable and not writable; null where the host does not permit it. It stays mapped.</summary>
+    public static void* MapCode(ReadOnlySpan<byte> code)
+    {
+        void* page = mmap_anonymous((nuint)PageSize);
+        if (page == null)
+        {
+            return null;
+        }
+
+        code.CopyTo(new Span<byte>(page, code.Length));
+        if (Syscall.mprotect((nint)page, PageSize, MmapProts.PROT_READ | MmapProts.PROT_EXEC) == 0)
+        {
+            return page;
+        }
+
+        _ = munmap(page, (nuint)PageSize);
+        return null;
+    }
+
     /// <summary>Makes a mapped range readable, and writable or not; -1 on failure.</summary>
     public static int mprotect(void* address, nuint length, bool writable) =>
         Syscall.mprotect(

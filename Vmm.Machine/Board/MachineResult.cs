@@ -3,6 +3,8 @@
 using System.Collections.Immutable;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Engine.Memory;
+using Vmm.Engine.SecondChance;
 using Vmm.Machine.Diagnostics;
 
 namespace Vmm.Machine.Board;
@@ -27,6 +29,15 @@ public sealed record MachineResult
 
     /// <summary>The instruction it ended at, where its bytes are known.</summary>
     public InstructionReport? Instruction { get; init; }
+
+    /// <summary>For <see cref="MachineEnd.EmulationFailure"/> why the engine did not execute the instruction either.</summary>
+    public EmulationRefusal Refusal { get; init; }
+
+    /// <summary>For <see cref="MachineEnd.EmulationFailure"/> how the instruction's address translates; null when it is not known.</summary>
+    public PageWalk? PageWalk { get; init; }
+
+    /// <summary>What the engine executed because the hypervisor could not; null when there was nothing.</summary>
+    public SecondChanceReport? SecondChances { get; init; }
 
     /// <summary>Every vCPU's registers and figures after the end, by number.</summary>
     public required ImmutableArray<VcpuReport> Vcpus { get; init; }

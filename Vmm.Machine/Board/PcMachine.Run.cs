@@ -5,6 +5,8 @@ using System.Globalization;
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Emulation.Instructions.Paging;
+using Vmm.Engine.SecondChance;
 using Vmm.Engine;
 using Vmm.Machine.Diagnostics;
 
@@ -216,11 +218,29 @@ public sealed partial class PcMachine
             DebugExitCode = ending.DebugExitCode,
             Exit = ending.Exit,
             Instruction = Instruction(ending, reports),
+            Refusal = Failed(ending)?.Refusal ?? EmulationRefusal.None,
+            PageWalk = Failed(ending) is { } failed && reports[failed.Id.Value] is { Problem: null } report
+                ? failed.Walk(new GuestLinearAddress(report.LinearRip), PageAccess.Execute)
+                : null,
+            SecondChances = SecondChances(reports),
             Vcpus = [.. reports],
             Error = ending.Error,
             Elapsed = elapsed,
             Hypervisor = _backend.Description,
         };
+    }
+
+    /// <summary>The vCPU with the instruction that nobody could execute.</summary>
+    private VirtualCpu? Failed(Ending ending) =>
+        ending is { End: MachineEnd.EmulationFailure, Vcpu: { } id } ? _machine.GetVcpu(id) : null;
+
+    private SecondChanceReport? SecondChances(VcpuReport[] reports)
+    {
+        long count = reports.Sum(report => report.Counters.SecondChances);
+        return count == 0
+            ? null
+            : new SecondChanceReport(
+                count, reports.Sum(report => report.Counters.EmulatedInstructions), [.. _machine.SecondChancesByInstruction]);
     }
 
     /// <summary>

@@ -67,6 +67,7 @@ public sealed partial class PcMachine : IDisposable
             InterruptControllerMode = options.InterruptControllerMode,
             UnclaimedAccess = UnclaimedAccess.Default,
             UnclaimedMsr = UnclaimedMsr.GeneralProtection,
+            SecondChance = options.SecondChance,
         });
         try
         {

@@ -22,6 +22,9 @@ public sealed record PcOptions
     /// <summary>Who has the interrupt controllers; only <see cref="InterruptControllerMode.Kernel"/> is accepted.</summary>
     public InterruptControllerMode InterruptControllerMode { get; init; } = InterruptControllerMode.Kernel;
 
+    /// <summary>Whether the engine executes what the hypervisor cannot emulate.</summary>
+    public bool SecondChance { get; init; } = true;
+
     /// <summary>The processor that the guest sees.</summary>
     public CpuModel CpuModel { get; init; } = CpuModel.Host;
 

@@ -49,9 +49,13 @@ public sealed class RunSettingsTests
         settings.Json.Should().BeTrue();
     }
 
+    [TestCase("on", true)]
+    [TestCase("off", false)]
+    public void Second_chance_can_be_switched_off(string text, bool expected) =>
+        RunSettings.Parse(s_texts with { SecondChance = text }).SecondChance.Should().Be(expected);
+
     [Test]
-    public void Second_chance_is_refused_by_name() =>
-        Refusal(s_texts with { SecondChance = "on" }).Should().Contain("--second-chance").And.Contain("does not exist yet");
+    public void Second_chance_is_on_by_default() => new RunTexts().SecondChance.Should().Be("on");
 
     [TestCase("split", "8254")]
     [TestCase("userspace", "local APICs")]

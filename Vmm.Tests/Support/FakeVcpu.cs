@@ -223,12 +223,31 @@ internal sealed partial class FakeVcpu : IBackendVcpu
         return known;
     }
 
+    public int MemoryWrittenCalls { get; private set; }
+
+    public int ForgetTranslationsCalls { get; private set; }
+
+    public void MemoryWritten()
+    {
+        Use();
+        MemoryWrittenCalls++;
+    }
+
+    public void ForgetTranslations()
+    {
+        Use();
+        ForgetTranslationsCalls++;
+    }
+
     public bool TryGetTscOffset(out ulong offset)
     {
         Use();
         offset = TscOffset ?? 0;
         return TscOffset is not null;
     }
+
+    /// <summary>Lets the script have a further capability, off at first.</summary>
+    public void Offer(VcpuCapability capability) => _capabilities[capability] = false;
 
     public bool GetCapability(VcpuCapability capability)
     {

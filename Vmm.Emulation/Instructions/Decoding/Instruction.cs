@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Runtime.InteropServices;
+using Vmm.Emulation.Instructions.Execution;
 
 namespace Vmm.Emulation.Instructions.Decoding;
 
@@ -79,6 +80,17 @@ public readonly struct Instruction
     /// <summary>The manual's mnemonic, of the family where sizes or conditions share one (Movs, Jcc). For diagnostics: it allocates.</summary>
     public string Mnemonic => _operation.ToString();
 
+    /// <summary>The number of the mnemonic, 0 to <see cref="Mnemonics"/> - 1: a key for counters. It may differ between versions.</summary>
+    public int MnemonicNumber => (int)_operation;
+
+    /// <summary>How many mnemonics there are.</summary>
+    public static int Mnemonics { get; } = Enum.GetValues<Operation>().Length;
+
+    /// <summary>The mnemonic with a number.</summary>
+    /// <param name="number">0 to <see cref="Mnemonics"/> - 1.</param>
+    /// <returns>The mnemonic.</returns>
+    public static string MnemonicOf(int number) => ((Operation)number).ToString();
+
     /// <summary>Whether an operand named by ModRM is in memory. Operands that the opcode implies (strings, the stack) do not count.</summary>
     public bool HasMemoryOperand => (_prefixes & Prefixes.Memory) != 0;
 
@@ -87,6 +99,9 @@ public readonly struct Instruction
 
     /// <summary>The address size in bytes: 2, 4 or 8.</summary>
     public int AddressSize => 1 << AddressSizeLog2;
+
+    /// <summary>What it works on beyond general, segment and control registers and memory.</summary>
+    public StateNeeds Needs => OperationNeeds.Of(in this);
 
     internal Operation Operation => _operation;
 

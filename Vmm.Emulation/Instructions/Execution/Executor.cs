@@ -43,6 +43,18 @@ public static class Executor
         => Interpreter<TCpu>.Run(ref cpu, maximum, deliver, out executed);
 
     /// <summary>
+    /// The linear address of the operand that ModRM or a memory offset names, without any check: what a hypervisor that reports the
+    /// address of an access must have reported.
+    /// </summary>
+    /// <param name="cpu">The CPU, in front of the instruction.</param>
+    /// <param name="instruction">The instruction.</param>
+    /// <param name="linear">The address.</param>
+    /// <returns><see langword="false"/> when no operand is in memory by that way (strings, the stack).</returns>
+    public static bool TryGetOperandAddress<TCpu>(ref TCpu cpu, in Instruction instruction, out ulong linear)
+        where TCpu : struct, IEmulatedCpu
+        => Interpreter<TCpu>.TryGetOperandAddress(cpu.State, in instruction, out linear);
+
+    /// <summary>
     /// Delivers an interrupt or exception through the guest's IVT or IDT: pushes the frame and continues at the handler.
     /// On a fault in the delivery nothing changed and the result is that fault.
     /// </summary>

@@ -2,6 +2,7 @@
 
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Vmm.Emulation.Instructions.Decoding;
 
 namespace Vmm.Emulation.Instructions.Execution;
 
@@ -23,7 +24,25 @@ public readonly struct FlatCpu : IEmulatedCpu, IEquatable<FlatCpu>
     }
 
     /// <inheritdoc/>
+    public static bool IsSupervised => false;
+
+    /// <inheritdoc/>
     public CpuState State { get; }
+
+    /// <inheritdoc/>
+    public bool Admits(in Instruction instruction) => true;
+
+    /// <inheritdoc/>
+    public void Committed()
+    {
+        // No access is ever repeated.
+    }
+
+    /// <inheritdoc/>
+    public void Retired()
+    {
+        // Nobody asks what was executed.
+    }
 
     /// <inheritdoc/>
     public ref byte Ram(ulong physicalAddress, int length, bool write)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Paging;
 
 namespace Vmm.Emulation.Instructions.Execution;
@@ -12,8 +13,26 @@ namespace Vmm.Emulation.Instructions.Execution;
 /// </summary>
 public interface IEmulatedCpu : IPhysicalMemory
 {
+    /// <summary>
+    /// Whether <see cref="Admits"/>, <see cref="Committed"/> and <see cref="Retired"/> are called. A constant of the type: the executor is compiled without
+    /// the calls for a binding that does not need them.
+    /// </summary>
+    static abstract bool IsSupervised { get; }
+
     /// <summary>The registers. Always the same object.</summary>
     CpuState State { get; }
+
+    /// <summary>
+    /// Asked before an instruction executes: the binding makes the state ready that the instruction needs, or refuses it
+    /// (<see cref="ExecutionStatus.Refused"/>).
+    /// </summary>
+    bool Admits(in Instruction instruction);
+
+    /// <summary>Registers show that one element of a repeated instruction is done: its accesses will not be repeated.</summary>
+    void Committed();
+
+    /// <summary>Registers show that an instruction is done, or a part of a repeated one with RIP still on it.</summary>
+    void Retired();
 
     /// <summary>Reads memory that is not RAM: 1 to 32 bytes within a page.</summary>
     BusOutcome ReadDevice(ulong physicalAddress, Span<byte> data);

@@ -252,11 +252,7 @@ internal static partial class Interpreter<TCpu>
                 s.Dr7 = value & 0xFFFF_2BFF | 0x400;
                 break;
             default:
-                if (!IsCanonical(s, value))
-                {
-                    return GeneralProtection(s);
-                }
-
+                // Any 64 bits: whether the address is canonical is not checked (volume 3, section 19.2.6).
                 s.DebugAddresses[register] = value;
                 break;
         }

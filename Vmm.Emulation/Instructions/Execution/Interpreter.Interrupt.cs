@@ -189,7 +189,7 @@ internal static partial class Interpreter<TCpu>
             }
         }
 
-        ulong flags = oldFlags & PushedFlags & ~FlagBits.Resume | (frame.PushesResume ? FlagBits.Resume : oldFlags & FlagBits.Resume);
+        ulong flags = oldFlags & (PushedFlags | FlagBits.VirtualMode) | (frame.PushesResume ? FlagBits.Resume : oldFlags & FlagBits.Resume);
         if ((switches || s.IsLongMode) && (!Push(ref cpu, s, old[(int)SegmentName.Ss].Selector, size) || !Push(ref cpu, s, oldPointer, size))
             || !Push(ref cpu, s, flags, size) || !Push(ref cpu, s, old[(int)SegmentName.Cs].Selector, size) || !Push(ref cpu, s, s.NextRip, size)
             || frame.HasError && !Push(ref cpu, s, frame.Error, size))

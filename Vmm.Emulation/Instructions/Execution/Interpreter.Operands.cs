@@ -72,6 +72,22 @@ internal static partial class Interpreter<TCpu>
     private static ulong Mask(int size) => size == 8 ? ulong.MaxValue : (1UL << size * 8) - 1;
 
     /// <summary>The offset that ModRM, SIB and displacement give, cut to the address size.</summary>
+    internal static bool TryGetOperandAddress(CpuState s, in Instruction i, out ulong linear)
+    {
+        linear = 0;
+        bool isBitString = i.Operation is Operation.Bt or Operation.Bts or Operation.Btr or Operation.Btc && i.Pattern != Pattern.EI;
+        bool isOffset = i.Pattern is Pattern.AO or Pattern.OA;
+        if (!i.HasMemoryOperand && !isOffset || isBitString)
+        {
+            return false;
+        }
+
+        ulong segment = i.CodeSize != CodeSize.Bits64 || i.Segment >= (int)SegmentName.Fs ? s.Segments[i.Segment].Base : 0;
+        linear = segment + (isOffset ? i.Immediate : Effective(s, in i));
+        linear = i.CodeSize == CodeSize.Bits64 ? linear : (uint)linear;
+        return true;
+    }
+
     private static ulong Effective(CpuState s, in Instruction i)
     {
         ulong offset = (ulong)i.Displacement;

@@ -68,6 +68,12 @@ internal static partial class Interpreter<TCpu>
         s.NextRip = i.CodeSize == CodeSize.Bits64 ? next : (uint)next;
         s.NextShadow = InterruptShadow.None;
         s.KeepsResume = false;
+        if (TCpu.IsSupervised && !cpu.Admits(in i))
+        {
+            s.Outcome = new(ExecutionStatus.Refused);
+            return false;
+        }
+
         bool traps = (s.Rflags & FlagBits.Trap) != 0;
         if (!Dispatch(ref cpu, s, in i))
         {
@@ -81,8 +87,21 @@ internal static partial class Interpreter<TCpu>
             s.Rflags &= ~FlagBits.Resume;
         }
 
-        return !(traps | s.Halted) || RetireSpecial(s, traps);
+        if (TCpu.IsSupervised)
+        {
+            cpu.Retired();
+        }
+
+        return !(traps | s.Halted) || RetireSpecial(s, traps && !HasClearedTrap(s, in i));
     }
+
+    /// <summary>
+    /// Software interrupts clear TF on their way to the handler, which takes their own trap away (volume 3, section 19.3.1.4); so does
+    /// SYSCALL through IA32_FMASK.
+    /// </summary>
+    private static bool HasClearedTrap(CpuState s, in Instruction i)
+        => i.Operation is Operation.Int or Operation.Int3 or Operation.Int1 or Operation.Into or Operation.Syscall
+            && (s.Rflags & FlagBits.Trap) == 0;
 
     /// <summary>Single-step traps come behind the instruction, unless it loaded SS (volume 3, section 7.8.3); HLT ends a run.</summary>
     private static bool RetireSpecial(CpuState s, bool traps)
@@ -121,13 +140,9 @@ internal static partial class Interpreter<TCpu>
     {
         CpuState s = cpu.State;
         ExecutionResult current = fault;
+        NotePageFault(s, in fault);
         for (int depth = 0; depth < 3; depth++)
         {
-            if (current.Vector == Vector.PageFault)
-            {
-                s.Cr2 = current.FaultAddress;
-            }
-
             ExecutionResult result = DeliverEvent(
                 ref cpu, current.Vector, InterruptKind.HardwareException, current.HasErrorCode && s.IsProtected ? current.ErrorCode : null);
             if (result.Status != ExecutionStatus.Fault)
@@ -135,6 +150,7 @@ internal static partial class Interpreter<TCpu>
                 return result;
             }
 
+            NotePageFault(s, in result);
             bool wasContributory = IsContributory(current.Vector);
             bool wasPageFault = current.Vector == Vector.PageFault;
             if (current.Vector == Vector.DoubleFault)
@@ -148,6 +164,15 @@ internal static partial class Interpreter<TCpu>
         }
 
         return new(ExecutionStatus.Shutdown);
+    }
+
+    /// <summary>CR2 takes the address of every page fault, also of one that becomes a double fault (volume 3, section 7.15, #PF).</summary>
+    private static void NotePageFault(CpuState s, in ExecutionResult fault)
+    {
+        if (fault.Vector == Vector.PageFault)
+        {
+            s.Cr2 = fault.FaultAddress;
+        }
     }
 
     private static bool IsContributory(byte vector)

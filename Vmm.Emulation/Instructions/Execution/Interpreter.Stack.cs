@@ -307,7 +307,7 @@ internal static partial class Interpreter<TCpu>
         {
             source = source - (uint)size & Mask(stackSize) | source & ~Mask(stackSize);
             if (!Linear(s, s.CodeSize, (int)SegmentName.Ss, source & Mask(stackSize), size, write: false, out ulong linear)
-                || !ReadSized(ref cpu, s, linear, size, out ulong value) || !PushAt(ref cpu, s, ref pointer, value, size))
+                || !IsAligned(s, linear, size) || !ReadSized(ref cpu, s, linear, size, out ulong value) || !PushAt(ref cpu, s, ref pointer, value, size))
             {
                 return false;
             }
@@ -322,7 +322,7 @@ internal static partial class Interpreter<TCpu>
 
         // The new top of the stack must be writable although nothing is written to it.
         if (!Linear(s, s.CodeSize, (int)SegmentName.Ss, pointer & Mask(stackSize), size, write: true, out ulong top)
-            || !Translate(ref cpu, s, top, TranslationCache.Write, out _))
+            || !IsAligned(s, top, size) || !Translate(ref cpu, s, top, TranslationCache.Write, out _))
         {
             return false;
         }

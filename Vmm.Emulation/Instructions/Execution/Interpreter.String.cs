@@ -20,15 +20,18 @@ internal static partial class Interpreter<TCpu>
             return StringElement(ref cpu, s, in i);
         }
 
+        // A single-step trap comes behind each element (volume 3, section 19.3.1.4).
         ulong mask = Mask(i.AddressSize);
-        for (int n = 0; n < RepeatBatch; n++)
+        bool traps = (s.Rflags & FlagBits.Trap) != 0;
+        int batch = traps ? 1 : RepeatBatch;
+        for (int n = 0; n < batch; n++)
         {
             if ((s.General[Rcx] & mask) == 0)
             {
                 return true;
             }
 
-            long bulk = i.Operation is Operation.Movs or Operation.Stos ? Bulk(ref cpu, s, in i) : 0;
+            long bulk = !traps && (i.Operation is Operation.Movs or Operation.Stos) ? Bulk(ref cpu, s, in i) : 0;
             if (bulk > 0)
             {
                 SetSized(s, Rcx, (s.General[Rcx] & mask) - (ulong)bulk, i.AddressSize);
@@ -42,6 +45,11 @@ internal static partial class Interpreter<TCpu>
             }
 
             SetSized(s, Rcx, (s.General[Rcx] & mask) - 1, i.AddressSize);
+            if (TCpu.IsSupervised)
+            {
+                cpu.Committed();
+            }
+
             if (i.Operation is Operation.Cmps or Operation.Scas)
             {
                 bool equal = (s.Rflags & FlagBits.Zero) != 0;
@@ -54,7 +62,10 @@ internal static partial class Interpreter<TCpu>
 
         if ((s.General[Rcx] & mask) != 0)
         {
+            // An event between elements finds RF set (volume 3, section 19.3.1.1).
             s.NextRip = s.Rip;
+            s.Rflags |= FlagBits.Resume;
+            s.KeepsResume = true;
         }
 
         return true;

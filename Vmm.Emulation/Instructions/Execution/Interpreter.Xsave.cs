@@ -96,7 +96,19 @@ internal static partial class Interpreter<TCpu>
         }
 
         area.Slice(ExtendedState.St0, 128).CopyTo(image[ExtendedState.St0..]);
+        s.Extended.ControlWord = ControlWordOf(s.Extended.ControlWord);
+        SummarizeX87(s.Extended);
     }
+
+    /// <summary>ES and B follow from the pending exceptions that the masks leave unmasked (volume 1, section 8.1.3.3).</summary>
+    private static void SummarizeX87(ExtendedState x)
+    {
+        bool pending = (x.Status & ~x.ControlWord & 0x3F) != 0;
+        x.Status = (ushort)(pending ? x.Status | 0x8080 : x.Status & ~0x8080);
+    }
+
+    /// <summary>The reserved bits of the x87 control word: bit 6 reads as one, 7 and 13-15 as zero.</summary>
+    private static ushort ControlWordOf(ulong value) => (ushort)(value & 0x1F3F | 0x40);
 
     private static void SaveMxcsr(CpuState s, Span<byte> area)
     {
@@ -163,22 +175,20 @@ internal static partial class Interpreter<TCpu>
             return NotExecutable(s);
         }
 
+        // What is not saved stays as it was, so the area is read, changed and written; a fault is always that of a write.
         Span<byte> area = s.Extended.Scratch;
         ulong oldBits = 0;
-        if (!compact && !ReadLinear(ref cpu, s, linear + LegacySize, out oldBits))
-        {
-            return false;
-        }
-
-        // What is not saved stays as it was, so the area is read, changed and written.
         int total = AreaSize(ref cpu, requested, compact);
-        if (!ProbeRange(ref cpu, s, linear, total) || !ReadRange(ref cpu, s, linear, area[..total]))
+        if (!ProbeRange(ref cpu, s, linear, total) || !compact && !ReadLinear(ref cpu, s, linear + LegacySize, out oldBits)
+            || !ReadRange(ref cpu, s, linear, area[..total]))
         {
             return false;
         }
 
         ulong saved = i.Operation == Operation.Xsave ? requested : requested & inUse;
-        SaveLegacy(s, area, saved, requested, i.IsWide, s.CodeSize == CodeSize.Bits64 ? 16 : 8);
+        // XSAVEC and XSAVES count MXCSR with SSE alone, the others with SSE and AVX (volume 1, sections 13.7, 13.10 and 13.11).
+        bool savesMxcsr = compact ? (saved & Sse) != 0 : (requested & (Sse | Ymm)) != 0;
+        SaveLegacy(s, area, saved, savesMxcsr, i.IsWide, s.CodeSize == CodeSize.Bits64 ? 16 : 8);
         int at = LegacySize + HeaderSize;
         for (int index = 2; index < 63; index++)
         {
@@ -200,7 +210,6 @@ internal static partial class Interpreter<TCpu>
         BinaryPrimitives.WriteUInt64LittleEndian(header, compact ? requested & inUse : oldBits & ~requested | requested & inUse);
         if (compact)
         {
-            header[8..].Clear();
             BinaryPrimitives.WriteUInt64LittleEndian(header[8..], requested | Compacted);
         }
 
@@ -222,14 +231,14 @@ internal static partial class Interpreter<TCpu>
         return Math.Min(end, ExtendedState.Size);
     }
 
-    private static void SaveLegacy(CpuState s, Span<byte> area, ulong saved, ulong requested, bool wide, int registers)
+    private static void SaveLegacy(CpuState s, Span<byte> area, ulong saved, bool savesMxcsr, bool wide, int registers)
     {
         if ((saved & X87) != 0)
         {
             SaveX87(s, area, wide);
         }
 
-        if ((requested & (Sse | Ymm)) != 0)
+        if (savesMxcsr)
         {
             SaveMxcsr(s, area);
         }
@@ -535,11 +544,8 @@ internal static partial class Interpreter<TCpu>
                     return false;
                 }
 
-                x.ControlWord = (ushort)(value & 0x1F7F | 0x40);
-
-                // ES and B follow from the pending exceptions that the new masks leave unmasked.
-                bool pending = (x.Status & ~value & 0x3F) != 0;
-                x.Status = (ushort)(pending ? x.Status | 0x8080 : x.Status & ~0x8080);
+                x.ControlWord = ControlWordOf(value);
+                SummarizeX87(x);
                 return true;
         }
     }

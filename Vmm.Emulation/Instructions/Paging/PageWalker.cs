@@ -37,6 +37,75 @@ public static class PageWalker
         where TMemory : struct, IPhysicalMemory
         => Walk(ref memory, in state, linearAddress, access, update: false);
 
+    /// <summary>The most levels that a walk has.</summary>
+    public const int MaximumLevels = 5;
+
+    /// <summary>
+    /// Lists the entries that a walk looks at, from the top level to the first that ends it, whatever the access. Without any effect
+    /// on the guest.
+    /// </summary>
+    /// <param name="memory">The memory.</param>
+    /// <param name="state">The registers.</param>
+    /// <param name="linearAddress">The linear address.</param>
+    /// <param name="steps">Receives the entries; room for <see cref="MaximumLevels"/>.</param>
+    /// <returns>How many there are; 0 without paging.</returns>
+    public static int Trace<TMemory>(ref TMemory memory, in PagingState state, ulong linearAddress, Span<PageWalkStep> steps)
+        where TMemory : struct, IPhysicalMemory
+    {
+        bool wide = state.Mode != PagingMode.Bits32;
+        int level = TopLevel(in state);
+        ulong table = TopTable(in state);
+        int count = 0;
+        while (level > 0)
+        {
+            ulong address = EntryAddress(in state, table, level, linearAddress, out bool isPdpte);
+            ref byte at = ref memory.Ram(address, wide ? 8 : 4, write: false);
+            if (Unsafe.IsNullRef(ref at))
+            {
+                steps[count++] = new(level, address, 0, IsInMemory: false);
+                return count;
+            }
+
+            ulong entry = wide ? Unsafe.ReadUnaligned<ulong>(ref at) : Unsafe.ReadUnaligned<uint>(ref at);
+            steps[count++] = new(level, address, entry, IsInMemory: true);
+            bool large = !isPdpte && (entry & PageSize) != 0 && level is 2 or 3 && (wide || state.LargePages32);
+            if ((entry & Present) == 0 || large)
+            {
+                return count;
+            }
+
+            table = wide ? entry & AddressMask(in state) : entry & 0xFFFF_F000;
+            level--;
+        }
+
+        return count;
+    }
+
+    private static int TopLevel(in PagingState state) => state.Mode switch
+    {
+        PagingMode.Flat => 0,
+        PagingMode.Bits32 => 2,
+        PagingMode.Pae => 3,
+        PagingMode.FourLevel => 4,
+        _ => 5,
+    };
+
+    private static ulong TopTable(in PagingState state) => state.Mode switch
+    {
+        PagingMode.Bits32 => state.Cr3 & 0xFFFF_F000,
+        PagingMode.Pae => state.Cr3 & 0xFFFF_FFE0,
+        _ => state.Cr3 & AddressMask(in state),
+    };
+
+    private static ulong EntryAddress(in PagingState state, ulong table, int level, ulong linear, out bool isPdpte)
+    {
+        bool wide = state.Mode != PagingMode.Bits32;
+        int indexBits = wide ? 9 : 10;
+        isPdpte = level == 3 && state.Mode == PagingMode.Pae;
+        ulong index = linear >> (12 + (level - 1) * indexBits) & (isPdpte ? 3UL : (1UL << indexBits) - 1);
+        return table + index * (wide ? 8UL : 4UL);
+    }
+
     private static Translation Walk<TMemory>(ref TMemory memory, in PagingState state, ulong linear, PageAccess access, bool update)
         where TMemory : struct, IPhysicalMemory
     {
@@ -63,19 +132,8 @@ public static class PageWalker
         where TMemory : struct, IPhysicalMemory
     {
         bool wide = state.Mode != PagingMode.Bits32;
-        int level = state.Mode switch
-        {
-            PagingMode.Bits32 => 2,
-            PagingMode.Pae => 3,
-            PagingMode.FourLevel => 4,
-            _ => 5,
-        };
-        ulong table = state.Mode switch
-        {
-            PagingMode.Bits32 => state.Cr3 & 0xFFFF_F000,
-            PagingMode.Pae => state.Cr3 & 0xFFFF_FFE0,
-            _ => state.Cr3 & AddressMask(in state),
-        };
+        int level = TopLevel(in state);
+        ulong table = TopTable(in state);
         int indexBits = wide ? 9 : 10;
         ulong permissions = Writable | UserPage;
         ulong noExecute = 0;
@@ -83,9 +141,7 @@ public static class PageWalker
         while (true)
         {
             int shift = 12 + (level - 1) * indexBits;
-            bool isPdpte = level == 3 && state.Mode == PagingMode.Pae;
-            ulong index = linear >> shift & (isPdpte ? 3UL : (1UL << indexBits) - 1);
-            ulong address = table + index * (wide ? 8UL : 4UL);
+            ulong address = EntryAddress(in state, table, level, linear, out bool isPdpte);
             ref byte entryAt = ref memory.Ram(address, wide ? 8 : 4, write: false);
             if (Unsafe.IsNullRef(ref entryAt))
             {

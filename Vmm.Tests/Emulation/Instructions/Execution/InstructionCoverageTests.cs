@@ -6,7 +6,6 @@ using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Execution;
 using Vmm.Tests.Support;
 using CodeSize = Vmm.Emulation.Instructions.Decoding.CodeSize;
-using Decoder = Vmm.Emulation.Instructions.Decoding.Decoder;
 using Instruction = Vmm.Emulation.Instructions.Decoding.Instruction;
 
 namespace Vmm.Tests.Emulation.Instructions.Execution;
@@ -18,22 +17,20 @@ public sealed class InstructionCoverageTests
 {
     private const string Document = "docs/instruction-coverage.md";
 
-    private static readonly byte[][] s_prefixes =
-    [
-        [], [0x66], [0xF2], [0xF3], [0x48], [0x66, 0x48], [0xF2, 0x48], [0xF3, 0x48], [0x67], [0x67, 0x48], [0x66, 0x67], [0xF2, 0x66], [0xF3, 0x66],
-        [0x9B], [0x67, 0x66, 0xF3],
-    ];
-
     private readonly SortedDictionary<string, (Operation Operation, bool Executable)> _codes = new(StringComparer.Ordinal);
-
-    private readonly Dictionary<Iced.Intel.Code, string> _names = [];
 
     [Test]
     public void The_document_is_current_and_at_least_700_codes_are_executable()
     {
         foreach (CodeSize codeSize in Enum.GetValues<CodeSize>())
         {
-            Sweep(codeSize);
+            foreach (InstructionForm form in InstructionForms.Sweep(codeSize))
+            {
+                if (!_codes.ContainsKey(form.Name))
+                {
+                    _codes[form.Name] = (form.Operation, IsExecutable(codeSize, form.Sample));
+                }
+            }
         }
 
         string text = Render();
@@ -41,82 +38,7 @@ public sealed class InstructionCoverageTests
         RepositoryFiles.ShouldBeCurrent(Document, text);
     }
 
-    private static IEnumerable<byte> ModRms(int opcode, int map)
-    {
-        for (int reg = 0; reg < 8; reg++)
-        {
-            yield return (byte)(reg << 3 | 6);
-            yield return (byte)(0xC0 | reg << 3 | 1);
-        }
-
-        bool hasExact = map == 0 && opcode is >= 0xC6 and <= 0xC7 or >= 0xD8 and <= 0xDF || map == 1 && opcode is 0x01 or 0x1E or 0xAE or 0xC7;
-        for (int value = 0xC0; hasExact && value < 0x100; value++)
-        {
-            yield return (byte)value;
-        }
-    }
-
-    private void Sweep(CodeSize codeSize)
-    {
-        byte[] window = new byte[Decoder.MaximumLength];
-        for (int map = 0; map < 4; map++)
-        {
-            byte[] escape = map switch
-            {
-                0 => [],
-                1 => [0x0F],
-                2 => [0x0F, 0x38],
-                _ => [0x0F, 0x3A],
-            };
-            for (int opcode = 0; opcode < 256; opcode++)
-            {
-                foreach (byte modRm in ModRms(opcode, map))
-                {
-                    foreach (byte[] prefix in s_prefixes)
-                    {
-                        Try(codeSize, window, [.. prefix, .. escape, (byte)opcode, modRm]);
-                    }
-
-                    for (int payload = 0; map > 0 && payload < 16; payload++)
-                    {
-                        byte last = (byte)((payload & 8) << 4 | 0x78 | payload & 7);
-                        Try(codeSize, window, [0xC4, (byte)(0xE0 | map), last, (byte)opcode, modRm]);
-                        Try(codeSize, window, [0xC4, (byte)(0xE0 | map), (byte)(last & 0xBF), (byte)opcode, modRm]);
-                    }
-                }
-            }
-        }
-    }
-
-    private void Try(CodeSize codeSize, byte[] window, ReadOnlySpan<byte> bytes)
-    {
-        Array.Clear(window);
-        bytes.CopyTo(window);
-        if (Decoder.Decode(window, codeSize, out Instruction instruction) != DecodeStatus.Decoded || instruction.Operation == Operation.Evex)
-        {
-            return;
-        }
-
-        Iced.Intel.Decoder decoder = Iced.Intel.Decoder.Create(16 << (int)codeSize, window);
-        string code = Name(decoder.Decode().Code);
-        if (!_codes.ContainsKey(code))
-        {
-            _codes[code] = (instruction.Operation, IsExecutable(codeSize, window));
-        }
-    }
-
-    private string Name(Iced.Intel.Code code)
-    {
-        if (!_names.TryGetValue(code, out string? name))
-        {
-            name = code.ToString();
-            _names[code] = name;
-        }
-
-        return name;
-    }
-
-    private static bool IsExecutable(CodeSize codeSize, byte[] window)
+    internal static bool IsExecutable(CodeSize codeSize, byte[] window)
     {
         FlatMachine machine = codeSize switch
         {

@@ -13,8 +13,6 @@ namespace Vmm.Tests.Emulation.Instructions.Execution;
 [NonParallelizable]
 public sealed class NativeOracleTests
 {
-    private const ulong StatusFlags = 0x8D5;
-
     /// <summary>Families: a name and the opcodes that they draw from, in hexadecimal; <c>/d</c> fixes ModRM.reg, <c>s</c> is a string instruction.</summary>
     private static readonly (string Name, string[] Opcodes)[] s_families =
     [
@@ -99,5 +97,5 @@ public sealed class NativeOracleTests
         compared.Should().BeGreaterThan(cases / 5, "most of the random cases must be executable");
     }
 
-    internal static ulong DefinedFlags(in Instruction instruction, ulong count) => StatusFlags & ~UndefinedFlags.Of(in instruction, count);
+    internal static ulong DefinedFlags(in Instruction instruction, ulong count) => OracleState.StatusFlags & ~UndefinedFlags.Of(in instruction, count);
 }

@@ -22,22 +22,8 @@ internal sealed class OracleCase
     {
         _address = address;
         random.NextBytes(_window);
-        random.NextBytes(_extended);
-        for (int register = 0; register < 16; register++)
-        {
-            // Values near the interesting edges as often as arbitrary ones.
-            ulong value = (ulong)random.NextInt64(long.MinValue, long.MaxValue);
-            _registers[register] = random.Next(6) switch
-            {
-                0 => (ulong)random.Next(256),
-                1 => ulong.MaxValue - (ulong)random.Next(4),
-                2 => 1UL << random.Next(64),
-                3 => value & 0xFFFF_FFFF,
-                _ => value,
-            };
-        }
-
-        _flags = (ulong)random.Next() & 0x8D5 | 0x202;
+        OracleState.Randomize(random, _registers, _extended);
+        _flags = OracleState.RandomFlags(random);
         bool isString = opcode[0] == 's';
         _code = Encode(random, opcode.TrimStart('s'), isString);
         if (isString)
@@ -58,8 +44,6 @@ internal sealed class OracleCase
         {
             _registers[3] = address + 1024;
         }
-
-        PrepareExtended(random);
     }
 
     /// <summary>Executes on both sides; false if the instruction is not fit for the stub or does not complete.</summary>
@@ -74,7 +58,7 @@ internal sealed class OracleCase
         CpuState state = NewState();
         byte[] window = (byte[])_window.Clone();
         WindowCpu cpu = new(state, window, _address);
-        ulong count = ShiftCount(in instruction);
+        ulong count = UndefinedFlags.ShiftCount(in instruction, _registers[1]);
         ExecutionResult result = Executor.Execute(ref cpu, in instruction);
         if (result.Status is ExecutionStatus.NotExecutable)
         {
@@ -100,8 +84,7 @@ internal sealed class OracleCase
     private string? Difference(NativeCpu native, CpuState state, byte[] window, in Instruction instruction, ulong count)
     {
         string about = $"{Convert.ToHexString(_code.AsSpan(0, instruction.Length))} {instruction.Mnemonic} count {count} flags {_flags:X}: ";
-        bool undefinedResult = instruction.Operation is Operation.Shld or Operation.Shrd && count > (ulong)instruction.OperandSize * 8
-            || instruction.Operation == Operation.Bswap && instruction.OperandSize == 2;
+        bool undefinedResult = UndefinedFlags.HasUndefinedResult(in instruction, count);
         for (int register = 0; register < 16; register++)
         {
             if (register != Rsp && native.Registers[register] != state.General[register] && !undefinedResult)
@@ -122,52 +105,7 @@ internal sealed class OracleCase
             return $"{about}memory at {at:X} is {native.Memory[at]:X2}, ours {window[at]:X2}";
         }
 
-        // Bytes 5-23 are the last x87 instruction's code and pointers; 416-575 beyond the registers, and the header.
-        ReadOnlySpan<byte> ours = state.Extended.Image;
-        ReadOnlySpan<byte> theirs = native.ExtendedOutput;
-        foreach ((int start, int length, ulong component) in (ReadOnlySpan<(int, int, ulong)>)[(0, 5, 1), (24, 4, 2), (160, 256, 2), (576, 256, 4)])
-        {
-            bool inUse = (BitConverter.ToUInt64(theirs[512..]) & component) != 0;
-            ReadOnlySpan<byte> expected = inUse || component == 1 && start == 0 ? theirs.Slice(start, length) : new byte[length];
-            if (start == 24)
-            {
-                expected = theirs.Slice(start, length);
-            }
-
-            if (component == 1 && !inUse)
-            {
-                continue;
-            }
-
-            if (!expected.SequenceEqual(ours.Slice(start, length)))
-            {
-                return $"{about}vector state at {start + expected.CommonPrefixLength(ours.Slice(start, length))} differs";
-            }
-        }
-
-        // An empty register has no content that an instruction could see.
-        int top = BitConverter.ToUInt16(theirs[2..]) >> 11 & 7;
-        for (int register = 0; register < 8; register++)
-        {
-            bool isValid = (theirs[4] >> (register + top & 7) & 1) != 0;
-            if (isValid && (BitConverter.ToUInt64(theirs[512..]) & 1) != 0 && !theirs.Slice(32 + register * 16, 10).SequenceEqual(ours.Slice(32 + register * 16, 10)))
-            {
-                return $"{about}x87 register {register} differs";
-            }
-        }
-
-        return null;
-    }
-
-    private ulong ShiftCount(in Instruction instruction)
-    {
-        ulong count = instruction.Pattern switch
-        {
-            Pattern.E1 => 1,
-            Pattern.Ecl or Pattern.EGcl => _registers[1],
-            _ => instruction.Immediate,
-        };
-        return count & (instruction.OperandSize == 8 ? 63u : 31u);
+        return ExtendedComparison.Difference(native.ExtendedOutput, state.Extended.Image) is { } vector ? about + vector : null;
     }
 
     private CpuState NewState()
@@ -200,22 +138,6 @@ internal sealed class OracleCase
             || vector && (i.Rm == Rsp || i.Reg == Rsp && i.Pattern is Pattern.GW or Pattern.GQ)
             || i.HasMemoryOperand && (i.Base is Rsp or Instruction.RipRegister || i.Index == Rsp)
             || byteHigh && i.HasMemoryOperand && i.Base == Rsp || i.Segment > 3;
-    }
-
-    /// <summary>A state that XRSTOR takes: valid header and MXCSR, no pending x87 exceptions, registers with TOP 0.</summary>
-    private void PrepareExtended(Random random)
-    {
-        _extended.AsSpan(0, 32).Clear();
-        BitConverter.TryWriteBytes(_extended, (ushort)0x37F);
-        _extended[4] = (byte)random.Next(256);
-        _extended[3] = (byte)(random.Next(8) << 3);
-        BitConverter.TryWriteBytes(_extended.AsSpan(24), 0x1F80 | random.Next(64));
-        _extended.AsSpan(416, 160).Clear();
-        _extended[512] = 7;
-        for (int register = 0; register < 8; register++)
-        {
-            _extended.AsSpan(32 + register * 16 + 10, 6).Clear();
-        }
     }
 
     /// <summary>Prefixes, opcode, ModRM with a memory operand inside the window or registers, and random bytes behind.</summary>

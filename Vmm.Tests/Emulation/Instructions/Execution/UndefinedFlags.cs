@@ -30,4 +30,23 @@ internal static class UndefinedFlags
         Operation.Shld or Operation.Shrd => count > (ulong)instruction.OperandSize * 8 ? C | P | A | Z | S | O : count == 1 ? A : count == 0 ? 0 : A | O,
         _ => 0,
     };
+
+    /// <summary>The destination itself is undefined: a double shift by more than its size, and BSWAP of 16 bits.</summary>
+    internal static bool HasUndefinedResult(in Instruction instruction, ulong count)
+        => instruction.Operation is Operation.Shld or Operation.Shrd && count > (ulong)instruction.OperandSize * 8
+            || instruction.Operation == Operation.Bswap && instruction.OperandSize == 2;
+
+    /// <summary>The count of a shift or rotate, masked as the processor does.</summary>
+    /// <param name="instruction">The instruction; for others the number has no meaning.</param>
+    /// <param name="rcx">RCX before it.</param>
+    internal static ulong ShiftCount(in Instruction instruction, ulong rcx)
+    {
+        ulong count = instruction.Pattern switch
+        {
+            Pattern.E1 => 1,
+            Pattern.Ecl or Pattern.EGcl => rcx,
+            _ => instruction.Immediate,
+        };
+        return count & (instruction.OperandSize == 8 ? 63u : 31u);
+    }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Runtime.CompilerServices;
+using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Execution;
 
 namespace Vmm.Tests.Emulation.Instructions.Execution;
@@ -8,7 +9,21 @@ namespace Vmm.Tests.Emulation.Instructions.Execution;
 /// <summary>A CPU whose only memory is a window at any address; everything outside is refused. The code is elsewhere.</summary>
 internal readonly struct WindowCpu(CpuState state, byte[] window, ulong address) : IEmulatedCpu
 {
+    public static bool IsSupervised => false;
+
     public CpuState State => state;
+
+    public bool Admits(in Instruction instruction) => true;
+
+    public void Committed()
+    {
+        // No access is ever repeated.
+    }
+
+    public void Retired()
+    {
+        // Nobody asks what was executed.
+    }
 
     public ref byte Ram(ulong physicalAddress, int length, bool write)
     {

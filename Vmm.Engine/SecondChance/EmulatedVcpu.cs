@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Runtime.InteropServices;
+using Vmm.Abstractions.Addressing;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Cpuid;
+using Vmm.Abstractions.Memory;
+using Vmm.Emulation.Instructions.Decoding;
+using Vmm.Emulation.Instructions.Execution;
+using Vmm.Emulation.Instructions.Paging;
+using Vmm.Emulation.Instructions.Requests;
+using Vmm.Engine.Memory;
+
+namespace Vmm.Engine.SecondChance;
+
+/// <summary>
+/// A vCPU of the hypervisor while the engine executes instructions on it: memory, devices, and what may be executed here. The state
+/// travels in <see cref="VcpuStateTransfer"/>. Used by the vCPU's owner only.
+/// </summary>
+internal sealed class EmulatedVcpu
+{
+    private const StateNeeds HypervisorState = StateNeeds.TaskPriority | StateNeeds.Counters | StateNeeds.Identification
+        | StateNeeds.Msrs | StateNeeds.Idle;
+
+    private readonly VirtualCpu _cpu;
+    private readonly VirtualMachine _machine;
+    private readonly VcpuStateTransfer _transfer;
+    private readonly CpuidEntry[] _cpuid;
+    private MappedRange? _range;
+    private bool _isRangeWritable;
+    private Instruction _first;
+
+    public EmulatedVcpu(VirtualCpu cpu, VirtualMachine machine, CpuidEntry[] cpuid)
+    {
+        _cpu = cpu;
+        _machine = machine;
+        _cpuid = cpuid;
+        State = new CpuState
+        {
+            Features = CpuidFeatures.Read(cpuid) | HostProcessor.Features,
+            PhysicalAddressBits = CpuidFeatures.PhysicalAddressBits(cpuid),
+        };
+        CpuidResult xsave = CpuidFeatures.Find(cpuid, 0xD, 0);
+        _transfer = new VcpuStateTransfer(State, xsave.Eax | ((ulong)xsave.Edx << 32), CpuidFeatures.Find(cpuid, 0xD, 9).Ebx);
+    }
+
+    /// <summary>The state that instructions work on.</summary>
+    public CpuState State { get; }
+
+    /// <summary>What CPUID answers the guest.</summary>
+    public ReadOnlySpan<CpuidEntry> CpuidEntries => _cpuid;
+
+    /// <summary>The accesses to devices of the present instruction.</summary>
+    public AccessLog Accesses { get; } = new();
+
+    /// <summary>Whether the next instruction is the one that the hypervisor gave up on.</summary>
+    public bool IsFirst { get; private set; }
+
+    /// <summary>The first instruction of the batch; the default value until it is known.</summary>
+    public ref readonly Instruction First => ref _first;
+
+    /// <summary>Whether RAM was written since the state was taken.</summary>
+    public bool HasWrittenRam { get; private set; }
+
+    /// <summary>Whether cached translations have to go.</summary>
+    public bool HasChangedTranslations { get; private set; }
+
+    /// <summary>The read-only memory that was written to, or null.</summary>
+    public GuestPhysicalAddress? DroppedWrite { get; private set; }
+
+    /// <summary>The linear address that the first instruction's operand must have, or null; string instructions are not asked.</summary>
+    public ulong? ExpectedOperand { get; set; }
+
+    /// <summary>Why the last instruction was refused.</summary>
+    public EmulationRefusal Refusal { get; private set; }
+
+    /// <summary>Takes the state from the hypervisor: the beginning of a batch.</summary>
+    public void Load(IBackendVcpu backend)
+    {
+        _transfer.Load(backend);
+        Begin();
+        _first = default;
+        _range = null;
+        HasWrittenRam = false;
+        HasChangedTranslations = false;
+        DroppedWrite = null;
+        ExpectedOperand = null;
+    }
+
+    /// <summary>The bytes at RIP, as far as they can be fetched without an effect on the guest.</summary>
+    public ReadOnlySpan<byte> FetchBytes(Span<byte> buffer)
+    {
+        const ulong PageMask = 0xfff;
+        EmulatedCpu cpu = new(this);
+        ref readonly SegmentState code = ref State.Segments[(int)SegmentName.Cs];
+        ulong linear = State.CodeSize == CodeSize.Bits64 ? State.Rip : (uint)(State.Rip + code.Base);
+        PageAccess access = PageAccess.Execute | (State.Cpl == 3 ? PageAccess.User : PageAccess.Read);
+        int count = 0;
+        while (count < buffer.Length)
+        {
+            Translation translation = PageWalker.Probe(ref cpu, State.Paging, linear + (uint)count, access);
+            int some = (int)Math.Min((ulong)(buffer.Length - count), PageMask + 1 - ((linear + (uint)count) & PageMask));
+            Span<byte> bytes = translation.Status == TranslationStatus.Mapped
+                ? Ram(translation.PhysicalAddress, some, write: false)
+                : default;
+            if (bytes.IsEmpty)
+            {
+                break;
+            }
+
+            bytes.CopyTo(buffer[count..]);
+            count += some;
+        }
+
+        return buffer[..count];
+    }
+
+    /// <summary>An instruction begins that the hypervisor gave up on, for the first time or again.</summary>
+    public void Begin()
+    {
+        IsFirst = true;
+        Refusal = EmulationRefusal.None;
+        Accesses.Begin();
+    }
+
+    /// <summary>Gives the hypervisor what changed.</summary>
+    public void Store(IBackendVcpu backend) => _transfer.Store(backend);
+
+    /// <summary>Fetches a part of the state at once.</summary>
+    public void Require(StateNeeds needs) => _transfer.Require(needs);
+
+    /// <summary>Whether an IRET was executed: NMIs are not blocked any more.</summary>
+    public bool HasUnblockedNmis { get; set; }
+
+    public bool Admits(in Instruction instruction)
+    {
+        StateNeeds needs = instruction.Needs;
+        if (IsFirst)
+        {
+            _first = instruction;
+            EmulatedCpu cpu = new(this);
+            if (ExpectedOperand is { } expected
+                && Executor.TryGetOperandAddress(ref cpu, instruction, out ulong operand)
+                && operand != expected)
+            {
+                return Refuse(EmulationRefusal.OperandElsewhere);
+            }
+        }
+        else if ((needs & StateNeeds.Caches) != 0 || State.Cpl == 3)
+        {
+            // The hypervisor knows best what it caches, and user mode is never the slow way.
+            return Refuse(EmulationRefusal.LeftToHypervisor);
+        }
+
+        if ((needs & HypervisorState) != 0)
+        {
+            return Refuse(EmulationRefusal.OwnedByHypervisor);
+        }
+
+        if (needs != StateNeeds.None)
+        {
+            HasUnblockedNmis |= (needs & StateNeeds.NmiUnblocking) != 0;
+            _transfer.Require(needs);
+        }
+
+        return true;
+    }
+
+    public void Retired()
+    {
+        IsFirst = false;
+        Accesses.Commit();
+    }
+
+    public void TranslationsChanged() => HasChangedTranslations = true;
+
+    /// <summary>The bytes of RAM at an address; empty where not all of them are RAM that may be accessed so.</summary>
+    public Span<byte> Ram(ulong physicalAddress, int length, bool write)
+    {
+        GuestPhysicalAddress address = new(physicalAddress);
+        MappedRange? range = _range;
+        if (range is null || !range.Range.Contains(address))
+        {
+            range = _machine.Space.Find(address);
+            if (range is null)
+            {
+                return default;
+            }
+
+            _range = range;
+            _isRangeWritable = (range.Mapping.Protection & MemoryProtection.Write) != 0;
+        }
+
+        if ((write && !_isRangeWritable) || range.BytesFrom(address) < (ulong)length)
+        {
+            return default;
+        }
+
+        HasWrittenRam |= write;
+        return range.Block.GetSpan(range.BlockOffset(address), length);
+    }
+
+    public BusOutcome ReadDevice(ulong physicalAddress, Span<byte> data)
+    {
+        if (data.Length > DeviceAccess.MaximumLength)
+        {
+            return ReadWide(physicalAddress, data);
+        }
+
+        if (Accesses.TryReplay(AccessKind.MemoryRead, physicalAddress, data))
+        {
+            return BusOutcome.Done;
+        }
+
+        if (IsLeftToHypervisor(AccessKind.MemoryRead, physicalAddress))
+        {
+            return BusOutcome.Refused;
+        }
+
+        BusOutcome outcome = _cpu.ReadMmio(physicalAddress, data.Length, out ulong value);
+        return Finish(AccessKind.MemoryRead, physicalAddress, value, data, outcome);
+    }
+
+    public BusOutcome WriteDevice(ulong physicalAddress, ReadOnlySpan<byte> data)
+    {
+        if (data.Length > DeviceAccess.MaximumLength)
+        {
+            return WriteWide(physicalAddress, data);
+        }
+
+        if (Accesses.TrySkip(AccessKind.MemoryWrite, physicalAddress, data.Length))
+        {
+            return BusOutcome.Done;
+        }
+
+        if (IsLeftToHypervisor(AccessKind.MemoryWrite, physicalAddress))
+        {
+            return BusOutcome.Refused;
+        }
+
+        ulong value = ToValue(data);
+        if (_machine.Space.Find(new(physicalAddress)) is not null)
+        {
+            DroppedWrite = new(physicalAddress);
+            return Finish(AccessKind.MemoryWrite, physicalAddress, value, data.Length, BusOutcome.Done);
+        }
+
+        return Finish(AccessKind.MemoryWrite, physicalAddress, value, data.Length, _cpu.WriteMmio(physicalAddress, data.Length, value));
+    }
+
+    public BusOutcome ReadPort(ushort port, Span<byte> data)
+    {
+        if (Accesses.TryReplay(AccessKind.PortIn, port, data))
+        {
+            return BusOutcome.Done;
+        }
+
+        if (IsLeftToHypervisor(AccessKind.PortIn, port))
+        {
+            return BusOutcome.Refused;
+        }
+
+        BusOutcome outcome = _cpu.ReadPort(port, data.Length, out uint value);
+        return Finish(AccessKind.PortIn, port, value, data, outcome);
+    }
+
+    public BusOutcome WritePort(ushort port, ReadOnlySpan<byte> data)
+    {
+        if (Accesses.TrySkip(AccessKind.PortOut, port, data.Length))
+        {
+            return BusOutcome.Done;
+        }
+
+        if (IsLeftToHypervisor(AccessKind.PortOut, port))
+        {
+            return BusOutcome.Refused;
+        }
+
+        uint value = (uint)ToValue(data);
+        return Finish(AccessKind.PortOut, port, value, data.Length, _cpu.WritePort(port, data.Length, value));
+    }
+
+    public bool CompareExchange16(ref byte at, ref UInt128 expected, UInt128 desired)
+    {
+        if (_machine.BackendVm is IWideAtomics atomics
+            && atomics.TryCompareExchange16(ref at, ref expected, desired, out bool exchanged))
+        {
+            return exchanged;
+        }
+
+        BeginExclusive();
+        ref UInt128 target = ref System.Runtime.CompilerServices.Unsafe.As<byte, UInt128>(ref at);
+        bool equal = target == expected;
+        expected = target;
+        target = equal ? desired : target;
+        EndExclusive();
+        return equal;
+    }
+
+    public void BeginExclusive() => _machine.Exclusion.Begin(_cpu);
+
+    public void EndExclusive() => _machine.Exclusion.End(_cpu);
+
+    /// <summary>
+    /// Behind the first instruction, what no device of the engine claims is the hypervisor's or an exit's, and the hypervisor makes
+    /// that exit. The first instruction cannot go back; its access is refused only where the chip is inside the hypervisor.
+    /// </summary>
+    private bool IsLeftToHypervisor(AccessKind kind, ulong address)
+    {
+        if (!IsFirst && !_cpu.IsClaimed(kind, address))
+        {
+            return !Refuse(EmulationRefusal.LeftToHypervisor);
+        }
+
+        return HypervisorChips.Own(_machine.InterruptControllerMode, kind, address) && !_cpu.IsClaimed(kind, address)
+            && !Refuse(EmulationRefusal.OwnedByHypervisor);
+    }
+
+    private bool Refuse(EmulationRefusal reason)
+    {
+        Refusal = reason;
+        return false;
+    }
+
+    private BusOutcome Finish(AccessKind kind, ulong address, ulong value, Span<byte> data, BusOutcome outcome)
+    {
+        for (int i = 0; i < data.Length; i++)
+        {
+            data[i] = (byte)(value >> (i * 8));
+        }
+
+        return Finish(kind, address, value, data.Length, outcome);
+    }
+
+    private BusOutcome Finish(AccessKind kind, ulong address, ulong value, int length, BusOutcome outcome)
+    {
+        DeviceAccess access = new(kind, address, length, AccessLog.Truncate(value, length));
+        access = outcome == BusOutcome.Pending && access.IsRead ? access with { Data = 0 } : access;
+        switch (outcome)
+        {
+            case BusOutcome.Done:
+                Accesses.Record(access);
+                break;
+            case BusOutcome.Pending:
+                Accesses.Suspend(access);
+                break;
+            default:
+                Refusal = EmulationRefusal.RefusedByDevice;
+                break;
+        }
+
+        return outcome;
+    }
+
+    private BusOutcome ReadWide(ulong physicalAddress, Span<byte> data)
+    {
+        for (int at = 0; at < data.Length; at += DeviceAccess.MaximumLength)
+        {
+            BusOutcome outcome = ReadDevice(
+                physicalAddress + (uint)at, data.Slice(at, Math.Min(DeviceAccess.MaximumLength, data.Length - at)));
+            if (outcome != BusOutcome.Done)
+            {
+                return outcome;
+            }
+        }
+
+        return BusOutcome.Done;
+    }
+
+    private BusOutcome WriteWide(ulong physicalAddress, ReadOnlySpan<byte> data)
+    {
+        for (int at = 0; at < data.Length; at += DeviceAccess.MaximumLength)
+        {
+            BusOutcome outcome = WriteDevice(
+                physicalAddress + (uint)at, data.Slice(at, Math.Min(DeviceAccess.MaximumLength, data.Length - at)));
+            if (outcome != BusOutcome.Done)
+            {
+                return outcome;
+            }
+        }
+
+        return BusOutcome.Done;
+    }
+
+    private static ulong ToValue(ReadOnlySpan<byte> data)
+    {
+        ulong value = 0;
+        data.CopyTo(MemoryMarshal.AsBytes(new Span<ulong>(ref value)));
+        return value;
+    }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Globalization;
+using System.Runtime.Intrinsics.X86;
+using Vmm.Emulation.Instructions.Execution;
+using Vmm.Tests.Emulation.Instructions.Execution;
+using Decoder = Vmm.Emulation.Instructions.Decoding.Decoder;
+using Operation = Vmm.Emulation.Instructions.Decoding.Operation;
+using Instruction = Vmm.Emulation.Instructions.Decoding.Instruction;
+
+namespace Vmm.Tests.Emulation.Instructions.Oracle;
+
+/// <summary>Executes scenarios on both sides and counts.</summary>
+internal sealed class OracleRun : IDisposable
+{
+    /// <summary>A repeated instruction takes a step for each page; whatever takes more goes round in circles.</summary>
+    private const int MostSteps = 600;
+
+    private readonly OracleMode _mode;
+    private readonly OracleGuest _guest = new();
+    private readonly CpuState _state = new();
+    private readonly byte[] _initial;
+    private readonly byte[] _drawn;
+    private readonly byte[] _memory;
+    private readonly Devices _devices = new();
+
+    internal OracleRun(OracleMode mode)
+    {
+        _mode = mode;
+        _initial = OracleLayout.CreateMemory(mode);
+        _drawn = (byte[])_initial.Clone();
+        _memory = (byte[])_initial.Clone();
+    }
+
+    /// <summary>Scenarios that both sides executed.</summary>
+    internal int Compared { get; private set; }
+
+    /// <summary>Those of <see cref="Compared"/> that ended in an exception's handler.</summary>
+    internal int Faulted { get; private set; }
+
+    /// <summary>Scenarios that KVM gave up on.</summary>
+    internal int NotExecuted { get; private set; }
+
+    /// <summary>Scenarios that ended otherwise for a known reason.</summary>
+    internal SortedDictionary<string, int> Explained { get; } = [];
+
+    /// <summary>Scenarios that never come to the port, or access what is not memory.</summary>
+    internal int Endless { get; private set; }
+
+    internal List<string> Differences { get; } = [];
+
+    public void Dispose() => _guest.Dispose();
+
+    /// <summary>Draws one scenario of a form, runs and compares it; false when it was not compared.</summary>
+    internal bool Compare(InstructionForm form, int seed)
+    {
+        Random random = new(seed);
+        _initial.CopyTo(_drawn, 0);
+        Iced.Intel.Instruction drawn = OracleScenario.Draw(random, form, _mode, _drawn, _state);
+        _state.Xcr0 = _guest.Xcr0;
+        ulong rip = _state.Rip;
+        ulong rcx = _state.General[1];
+        ulong rsp = _state.General[4];
+        ulong flags = _state.Rflags;
+        Decoder.Decode(_drawn.AsSpan((int)rip, Decoder.MaximumLength), form.CodeSize, out Instruction instruction);
+        if (instruction.Operation is >= Operation.Xsave and <= Operation.Xrstors && (_state.General[0] & 0x218) != 0)
+        {
+            // MPX has reserved bytes that the processor leaves alone; PKRU may be the host's.
+            return false;
+        }
+
+        _drawn.CopyTo(_memory, 0);
+
+        // KVM goes first, from a copy: the executor changes the state.
+        _drawn.CopyTo(_guest.Memory);
+        CpuStateCopy before = new(_state);
+        OracleExit ours = Execute();
+        if (ours == OracleExit.Other || _devices.HasBeenTouched)
+        {
+            Endless++;
+            return false;
+        }
+
+        CpuStateCopy after = new(_state);
+        before.Restore(_state);
+        OracleExit theirs = _guest.Run(_state);
+        after.Restore(_state);
+        if (theirs == OracleExit.NotExecuted)
+        {
+            NotExecuted++;
+            return false;
+        }
+
+        string? difference = ours == OracleExit.NotExecuted ? "the executor does not have it"
+            : theirs != ours ? $"ended with {theirs} {_guest.Failure}, ours with {ours}"
+            : ours == OracleExit.Shutdown ? null
+            : OracleComparison.Difference(_guest, _state, _memory, in instruction, rcx);
+        if (difference is not null)
+        {
+            OracleEnd end = new(instruction, _mode, rsp, _state.General[4], _state.Rip, _guest.Registers.Rip);
+            if (KvmDifferences.Reason(in end, _guest.InterpretsFaults) is { } reason)
+            {
+                Explained[reason] = Explained.GetValueOrDefault(reason) + 1;
+                return false;
+            }
+
+            string bytes = Convert.ToHexString(_drawn.AsSpan((int)rip, drawn.Length));
+            Differences.Add(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{form.Name} seed {seed}: {_mode} {bytes} {drawn} at {rip:X} flags {flags:X} rcx {rcx:X}: {difference} (ended at {_guest.Registers.Rip:X}, ours {_state.Rip:X})"));
+        }
+
+        Compared++;
+        Faulted += OracleEnd.Vector(_state.Rip) >= 0 ? 1 : 0;
+        return true;
+    }
+
+    private OracleExit Execute()
+    {
+        FlatCpu cpu = new(_state, _memory, _devices);
+        _devices.IsDone = false;
+        _devices.HasBeenTouched = false;
+        for (int step = 0; step < MostSteps; step++)
+        {
+            ExecutionResult result = Executor.Run(ref cpu, 1, deliver: true, out _);
+            switch (result.Status)
+            {
+                case ExecutionStatus.Halted:
+                    return OracleExit.Halted;
+                case ExecutionStatus.Shutdown:
+                    return OracleExit.Shutdown;
+                case ExecutionStatus.Completed when _devices.IsDone:
+                    return OracleExit.Port;
+                case ExecutionStatus.Completed:
+                    break;
+                default:
+                    return OracleExit.NotExecuted;
+            }
+        }
+
+        return OracleExit.Other;
+    }
+
+    /// <summary>The port that ends a scenario, and the processor's own XSAVE layout.</summary>
+    private sealed class Devices : FlatDevices
+    {
+        internal bool IsDone { get; set; }
+
+        internal bool HasBeenTouched { get; set; }
+
+        public override BusOutcome ReadMemory(ulong physicalAddress, Span<byte> data)
+        {
+            HasBeenTouched = true;
+            return base.ReadMemory(physicalAddress, data);
+        }
+
+        public override BusOutcome WriteMemory(ulong physicalAddress, ReadOnlySpan<byte> data)
+        {
+            HasBeenTouched = true;
+            return base.WriteMemory(physicalAddress, data);
+        }
+
+        public override BusOutcome WritePort(ushort port, ReadOnlySpan<byte> data)
+        {
+            IsDone |= port == OracleLayout.Port && data.Length == 1;
+            return BusOutcome.Done;
+        }
+
+        public override CpuidResult Cpuid(uint leaf, uint subleaf)
+        {
+            (int eax, int ebx, int ecx, int edx) = X86Base.CpuId((int)leaf, (int)subleaf);
+            return new((uint)eax, (uint)ebx, (uint)ecx, (uint)edx);
+        }
+    }
+}
