@@ -27,8 +27,9 @@ if (args is ["kvm", .. string[] rest])
 Console.Error.WriteLine("""
     usage: dotnet run -c Release --project Vmm.Benchmarks -- GROUP [ARGUMENT ...]
 
-      emulation [decode|execute]
-                      decoding beside Iced, and the executor beside a small interpreter in C (needs gcc)
+      emulation [decode|execute|cpuid]
+                      decoding beside Iced, the executor beside a small interpreter in C (needs gcc), and looking up
+                      CPUID leaves and model-specific registers
       second-chance [ROUNDS]
                       executing what KVM cannot emulate, on a host that interprets kernel mode
       start VMM       from the start of a published vmm program to its guest's first instruction

@@ -2,6 +2,7 @@
 
 using System.CommandLine;
 using Vmm.Abstractions.Errors;
+using Vmm.Cli.Cpu;
 using Vmm.Cli.Demo;
 using Vmm.Cli.Doctor;
 using Vmm.Cli.Run;
@@ -23,6 +24,7 @@ internal static class VmmCommandLine
             RunCommand.Create(host),
             DemoCommand.Create(host),
             DoctorCommand.Create(host),
+            CpuCommand.Create(host),
         };
         ParseResult result = root.Parse(args);
         if (result.Errors.Count > 0)
@@ -48,7 +50,18 @@ internal static class VmmCommandLine
     }
 
     private static string Name(ParseResult result) =>
-        result.CommandResult.Command is RootCommand ? "vmm" : $"vmm {result.CommandResult.Command.Name}";
+        string.Join(' ', Path(result.CommandResult).Reverse());
+
+    private static IEnumerable<string> Path(System.CommandLine.Parsing.SymbolResult? result)
+    {
+        for (; result is not null; result = result.Parent)
+        {
+            if (result is System.CommandLine.Parsing.CommandResult command)
+            {
+                yield return command.Command is RootCommand ? "vmm" : command.Command.Name;
+            }
+        }
+    }
 
     private static int Guard(CliHost host, Func<int> action)
     {

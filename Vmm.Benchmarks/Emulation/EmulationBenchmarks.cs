@@ -18,7 +18,7 @@ internal static class EmulationBenchmarks
     private const int Pairs = 15;
     private const int Windows = 4096;
 
-    /// <summary>Runs all; with arguments only those named <c>decode</c> or <c>execute</c>.</summary>
+    /// <summary>Runs all; with arguments only those named <c>decode</c>, <c>execute</c> or <c>cpuid</c>.</summary>
     internal static int Run(string[] args)
     {
         if (args.Length == 0 || args.Contains("decode"))
@@ -35,6 +35,11 @@ internal static class EmulationBenchmarks
             Execute("register loop", GuestLoops.Registers, reference, CReference.RegisterLoop);
             Execute("copy loop", GuestLoops.Copy, reference, CReference.CopyLoop);
             Execute("copy loop, paging on", GuestLoops.CopyPaged, null, CReference.CopyLoop);
+        }
+
+        if (args.Length == 0 || args.Contains("cpuid"))
+        {
+            LookupBenchmarks.Run();
         }
 
         return 0;

@@ -4,9 +4,9 @@ using System.Runtime.InteropServices;
 using Serilog;
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
-using Vmm.Abstractions.Cpuid;
 using Vmm.Cli.Reports;
 using Vmm.Cli.Terminal;
+using Vmm.Emulation.Cpuid;
 using Vmm.Machine.Board;
 using Vmm.Machine.Boot;
 using Vmm.Machine.Devices;
@@ -47,6 +47,7 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         Cpus = settings.Cpus,
         InterruptControllerMode = settings.InterruptControllers,
         CpuModel = settings.CpuModel,
+        CpuDependencies = settings.CpuDependencies,
         SecondChance = settings.SecondChance,
         Console = sink,
         OnConsoleInputRoom = input.OnRoom,
@@ -62,15 +63,23 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
 
     private void CheckFeatures(IHypervisorBackend backend)
     {
-        if (settings.CpuModel.Changes.IsEmpty)
+        if (settings.CpuModel.IsPlainHost)
         {
             return;
         }
 
-        CpuidEntry[] supported = [.. backend.GetSupportedCpuid()];
-        if (settings.CpuModel.FindUnsupported(supported) is { } name)
+        CpuResolution resolution = settings.CpuModel.Resolve(backend.GetSupportedCpuid().AsSpan(), settings.CpuDependencies);
+        if (!resolution.Problems.IsEmpty)
         {
-            throw new UsageException($"--cpu: KVM on this host cannot give guests the feature '{name}'");
+            throw new UsageException($"--cpu: {settings.CpuModel} cannot run on this host: {string.Join("; ", resolution.Problems)}");
+        }
+
+        if (!settings.Json)
+        {
+            foreach (string message in resolution.Messages)
+            {
+                host.Error.WriteLine($"vmm: --cpu: {message}");
+            }
         }
     }
 

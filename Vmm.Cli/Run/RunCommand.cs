@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.CommandLine;
+using Vmm.Cli.Cpu;
 
 namespace Vmm.Cli.Run;
 
@@ -20,7 +21,8 @@ internal static class RunCommand
         Option<string> memory = Text("--memory", "SIZE", s_defaults.Memory, "RAM, with K, M, G or T.");
         Option<string> cpus = Text("--cpus", "N", s_defaults.Cpus, "Processors. Those after the first are described by the MP table alone.");
         Option<string> irqchip = Text("--irqchip", "kernel|split|userspace", s_defaults.Irqchip, "Who has the interrupt controllers; only kernel exists yet.");
-        Option<string> cpu = Text("--cpu", "MODEL", s_defaults.Cpu, "The processor the guest sees: host, then features to remove or add, such as host,-cx16,+x2apic.");
+        Option<string> cpu = Text("--cpu", "MODEL", s_defaults.Cpu, "The processor the guest sees: host, max, pvm-friendly, x86-64-v1 to -v4 or a profile F.json, then features to remove or add, such as host,-cx16,+x2apic. 'vmm cpu' shows them.");
+        Option<string> cpuDependencies = CpuModelOption.CreateDependencies();
         Option<string> secondChance = Text("--second-chance", "on|off", s_defaults.SecondChance, "Execute in this process what KVM cannot emulate; off ends the guest there.");
         Option<string> console = Text("--console", "stdio|none|file:F", s_defaults.Console, "Where the guest's serial console goes.");
         Option<string?> timeout = Text("--timeout", "TIME", "Ends the guest after that time, with ms, s, m or h.");
@@ -29,7 +31,7 @@ internal static class RunCommand
         Option<string> device = DeviceOption.Create();
         Command command = new("run", "Runs a kernel or a flat binary.")
         {
-            kernel, flat, flatMode, initrd, cmdline, memory, cpus, irqchip, cpu, secondChance, console, timeout, json, verbose, device,
+            kernel, flat, flatMode, initrd, cmdline, memory, cpus, irqchip, cpu, cpuDependencies, secondChance, console, timeout, json, verbose, device,
         };
         command.SetAction(result => new RunAction(host, RunSettings.Parse(new RunTexts
         {
@@ -42,6 +44,7 @@ internal static class RunCommand
             Cpus = result.GetRequiredValue(cpus),
             Irqchip = result.GetRequiredValue(irqchip),
             Cpu = result.GetRequiredValue(cpu),
+            CpuDependencies = result.GetRequiredValue(cpuDependencies),
             SecondChance = result.GetRequiredValue(secondChance),
             Console = result.GetRequiredValue(console),
             Timeout = result.GetValue(timeout),

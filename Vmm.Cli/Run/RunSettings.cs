@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Machine;
+using Vmm.Cli.Cpu;
 using Vmm.Emulation.Cpuid;
 using Vmm.Machine.Boot;
 
@@ -35,6 +36,9 @@ internal sealed record RunSettings
 
     /// <summary>The processor that the guest sees.</summary>
     public CpuModel CpuModel { get; init; } = CpuModel.Host;
+
+    /// <summary>What happens to features that are left without one that they need.</summary>
+    public CpuDependencyPolicy CpuDependencies { get; init; }
 
     /// <summary>Whether to execute what KVM cannot emulate.</summary>
     public bool SecondChance { get; init; } = true;
@@ -89,9 +93,8 @@ internal sealed record RunSettings
             Memory = memory,
             Cpus = Units.ParseCount("--cpus", texts.Cpus, 1, MpTable.MaximumProcessors),
             InterruptControllers = ParseIrqchip(texts.Irqchip),
-            CpuModel = CpuModel.TryParse(texts.Cpu, out CpuModel? model, out string? problem)
-                ? model
-                : throw new UsageException($"--cpu: {problem}"),
+            CpuModel = CpuModelOption.Parse("--cpu", texts.Cpu),
+            CpuDependencies = CpuModelOption.ParseDependencies(texts.CpuDependencies),
             SecondChance = ParseSecondChance(texts.SecondChance),
             Console = ConsoleTarget.Parse("--console", texts.Console),
             Timeout = texts.Timeout is null ? null : Units.ParseTime("--timeout", texts.Timeout),

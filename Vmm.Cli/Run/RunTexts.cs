@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using Vmm.Cli.Cpu;
+
 namespace Vmm.Cli.Run;
 
 /// <summary>The options of <c>vmm run</c> as they were written, with their defaults.</summary>
@@ -22,6 +24,8 @@ internal sealed record RunTexts
     public string Irqchip { get; init; } = "kernel";
 
     public string Cpu { get; init; } = "host";
+
+    public string CpuDependencies { get; init; } = CpuModelOption.DefaultDependencies;
 
     public string SecondChance { get; init; } = "on";
 

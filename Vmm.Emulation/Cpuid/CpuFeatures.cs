@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Collections.Frozen;
+using System.Collections.Immutable;
 using Vmm.Abstractions.Cpuid;
 
 namespace Vmm.Emulation.Cpuid;
@@ -7,19 +9,32 @@ namespace Vmm.Emulation.Cpuid;
 /// <summary>The processor features that have a name, and how to find one.</summary>
 public static partial class CpuFeatures
 {
+    private static readonly Lazy<FrozenDictionary<string, int>> s_byName = new(() =>
+        All.Select((feature, number) => (feature.Name, number)).ToFrozenDictionary(pair => pair.Name, pair => pair.number));
+
+    private static readonly Lazy<ImmutableArray<ImmutableArray<int>>> s_needs = new(() =>
+        [.. All.Select(feature => feature.Needs.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(NumberOf).ToImmutableArray())]);
+
+    /// <summary>Every feature that has a name, ordered by leaf, register and bit within each group of leaves.</summary>
+    public static ImmutableArray<CpuFeature> All { get; } = [.. Basic(), .. Structured(), .. State(), .. Paravirtual(), .. Extended()];
+
+    /// <summary>
+    /// Bits that follow the vCPU's state (OSXSAVE, OSPKE), its place (HTT, CmpLegacy) or the hypervisor, and that a
+    /// processor without them does not stand in the way of.
+    /// </summary>
+    public static ImmutableArray<string> FromTheMachine { get; } =
+        ["osxsave", "ospke", "ht", "cmp_legacy", "hypervisor", "tsc_deadline_timer"];
+
     /// <summary>Finds a feature by its exact name.</summary>
-    /// <param name="name">The name, as /proc/cpuinfo spells it.</param>
+    /// <param name="name">The name.</param>
     /// <param name="feature">The feature.</param>
     /// <returns><see langword="false"/> when no feature has that name.</returns>
     public static bool TryFind(string name, out CpuFeature feature)
     {
-        foreach (CpuFeature candidate in All)
+        if (s_byName.Value.TryGetValue(name, out int number))
         {
-            if (candidate.Name == name)
-            {
-                feature = candidate;
-                return true;
-            }
+            feature = All[number];
+            return true;
         }
 
         feature = default;
@@ -32,19 +47,7 @@ public static partial class CpuFeatures
     public static string Nearest(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        string nearest = All[0].Name;
-        int least = int.MaxValue;
-        foreach (CpuFeature candidate in All)
-        {
-            int distance = Distance(name, candidate.Name);
-            if (distance < least)
-            {
-                least = distance;
-                nearest = candidate.Name;
-            }
-        }
-
-        return nearest;
+        return NearestName.Of(name, All.Select(feature => feature.Name));
     }
 
     /// <summary>Whether a feature's bit is set in a set of entries.</summary>
@@ -64,45 +67,9 @@ public static partial class CpuFeatures
         return false;
     }
 
-    /// <summary>
-    /// The edit distance, ignoring case: letters added, left out, replaced, or swapped with their neighbour.
-    /// </summary>
-    private static int Distance(string first, string second)
-    {
-        // Longer than any feature's name; what lies beyond adds nothing that could make the name the nearest one.
-        const int Longest = 64;
-        ReadOnlySpan<char> left = first.AsSpan(0, Math.Min(first.Length, Longest));
-        int width = second.Length + 1;
-        Span<int> above = stackalloc int[width];
-        Span<int> previous = stackalloc int[width];
-        Span<int> row = stackalloc int[width];
-        for (int column = 0; column < width; column++)
-        {
-            previous[column] = column;
-        }
+    /// <summary>A feature's place in <see cref="All"/>.</summary>
+    internal static int NumberOf(string name) => s_byName.Value[name];
 
-        for (int line = 1; line <= left.Length; line++)
-        {
-            row[0] = line;
-            for (int column = 1; column < width; column++)
-            {
-                int replaced = previous[column - 1] + (Same(left[line - 1], second[column - 1]) ? 0 : 1);
-                row[column] = Math.Min(replaced, Math.Min(previous[column], row[column - 1]) + 1);
-                bool swapped = line > 1 && column > 1
-                    && Same(left[line - 1], second[column - 2])
-                    && Same(left[line - 2], second[column - 1]);
-                if (swapped)
-                {
-                    row[column] = Math.Min(row[column], above[column - 2] + 1);
-                }
-            }
-
-            previous.CopyTo(above);
-            row.CopyTo(previous);
-        }
-
-        return previous[^1];
-    }
-
-    private static bool Same(char written, char known) => char.ToLowerInvariant(written) == known;
+    /// <summary>The places of the features that one needs.</summary>
+    internal static ImmutableArray<int> NeedsOf(int number) => s_needs.Value[number];
 }

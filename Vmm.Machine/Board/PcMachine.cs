@@ -8,9 +8,11 @@ using Vmm.Abstractions.Cpuid;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
+using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Emulation.Cpuid;
+using Vmm.Emulation.Msr;
 using Vmm.Engine;
-using Vmm.Engine.Cpuid;
 using Vmm.Machine.Boot;
 using Vmm.Machine.Devices;
 
@@ -232,17 +234,30 @@ public sealed partial class PcMachine : IDisposable
     private void PrepareVcpus()
     {
         _machine.Topology = new CpuTopology(1, (ushort)_options.Cpus, 1);
-        if (_options.CpuModel.Changes.IsEmpty)
+        if (_options.CpuModel.IsPlainHost)
         {
             return;
         }
 
-        CpuidEntry[] supported = [.. _backend.GetSupportedCpuid()];
+        CpuResolution resolution = _options.CpuModel.Resolve(_backend.GetSupportedCpuid().AsSpan(), _options.CpuDependencies);
+        if (!resolution.Problems.IsEmpty)
+        {
+            throw new VmmException(
+                "PcMachine.Create", VmmError.ENOTSUP, $"processor model {_options.CpuModel}: {string.Join("; ", resolution.Problems)}");
+        }
+
         foreach (VirtualCpu cpu in Vcpus())
         {
-            CpuidEntry[] entries = VcpuCpuid.Adapt([.. supported], cpu.Id, _machine.Topology);
-            _options.CpuModel.Apply(entries, supported);
+            CpuidEntry[] entries = VcpuLeaves.Adapt(resolution.Definition.Entries.AsSpan(), (uint)cpu.Id.Value, _machine.Topology);
             cpu.Cpuid = CpuidConfiguration.Create(CpuidFlags.None, entries);
+            foreach (MsrEntry msr in resolution.Msrs)
+            {
+                if (!cpu.TrySetMsr(msr.Index, msr.Value))
+                {
+                    throw new VmmException(
+                        "PcMachine.Create", VmmError.ENOTSUP, $"processor model {_options.CpuModel}: the hypervisor refused {MsrRegistry.NameOf(msr.Index)} = 0x{msr.Value:x}");
+                }
+            }
         }
     }
 

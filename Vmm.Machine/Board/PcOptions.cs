@@ -28,6 +28,9 @@ public sealed record PcOptions
     /// <summary>The processor that the guest sees.</summary>
     public CpuModel CpuModel { get; init; } = CpuModel.Host;
 
+    /// <summary>What happens to features that the model's changes leave without one that they need.</summary>
+    public CpuDependencyPolicy CpuDependencies { get; init; }
+
     /// <summary>Where the serial console's output goes; dropped when null.</summary>
     public IConsoleSink? Console { get; init; }
 

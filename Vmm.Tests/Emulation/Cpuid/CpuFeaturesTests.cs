@@ -12,33 +12,39 @@ public sealed class CpuFeaturesTests
         CpuFeatures.All.Select(feature => feature.Name).Should().OnlyHaveUniqueItems();
 
     [Test]
-    public void No_bit_has_two_names() =>
-        CpuFeatures.All.Select(feature => feature with { Name = "" }).Should().OnlyHaveUniqueItems();
-
-    [Test]
     public void Every_bit_is_one_of_32() =>
         CpuFeatures.All.Should().OnlyContain(feature => feature.Bit >= 0 && feature.Bit < 32);
 
-    // Intel SDM volume 2, CPUID; AMD APM volume 3, appendix E.
-    [TestCase("cx16", 1u, 0u, CpuidRegister.Ecx, 13)]
-    [TestCase("x2apic", 1u, 0u, CpuidRegister.Ecx, 21)]
-    [TestCase("popcnt", 1u, 0u, CpuidRegister.Ecx, 23)]
-    [TestCase("sse2", 1u, 0u, CpuidRegister.Edx, 26)]
-    [TestCase("smap", 7u, 0u, CpuidRegister.Ebx, 20)]
-    [TestCase("rdpid", 7u, 0u, CpuidRegister.Ecx, 22)]
-    [TestCase("fsrm", 7u, 0u, CpuidRegister.Edx, 4)]
-    [TestCase("avx_vnni", 7u, 1u, CpuidRegister.Eax, 4)]
-    [TestCase("xsaves", 0xdu, 1u, CpuidRegister.Eax, 3)]
-    [TestCase("nx", 0x8000_0001u, 0u, CpuidRegister.Edx, 20)]
-    [TestCase("abm", 0x8000_0001u, 0u, CpuidRegister.Ecx, 5)]
-    [TestCase("nonstop_tsc", 0x8000_0007u, 0u, CpuidRegister.Edx, 8)]
-    [TestCase("clzero", 0x8000_0008u, 0u, CpuidRegister.Ebx, 0)]
-    public void Feature_is_where_the_manual_says(string name, uint function, uint index, CpuidRegister register, int bit)
-    {
-        CpuFeatures.TryFind(name, out CpuFeature feature).Should().BeTrue();
+    [Test]
+    public void No_bit_is_there_twice() =>
+        CpuFeatures.All.Select(feature => (feature.Function, feature.Index, feature.Register, feature.Bit)).Should().OnlyHaveUniqueItems();
 
-        feature.Should().Be(new CpuFeature(name, function, index, register, bit));
+    [Test]
+    public void Everything_that_is_needed_exists() =>
+        CpuFeatures.All.SelectMany(feature => feature.Needs.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Should().OnlyContain(name => CpuFeatures.All.Any(feature => feature.Name == name));
+
+    [Test]
+    public void Nothing_needs_itself_by_a_detour()
+    {
+        int count = CpuFeatures.All.Length;
+        bool[] isSound = new bool[count];
+        for (int round = 0; round < count; round++)
+        {
+            for (int number = 0; number < count; number++)
+            {
+                isSound[number] |= CpuFeatures.NeedsOf(number).All(need => isSound[need]);
+            }
+        }
+
+        CpuFeatures.All.Where((_, number) => !isSound[number]).Select(feature => feature.Name).Should().BeEmpty();
     }
+
+    [Test]
+    public void Words_of_the_kernel_are_no_features_and_name_features() =>
+        CpuinfoWords.All.Should().OnlyContain(word =>
+            !CpuFeatures.All.Any(feature => feature.Name == word.Name)
+            && word.Sources.All(source => CpuFeatures.All.Any(feature => feature.Name == source)));
 
     [TestCase("cx61", "cx16")]
     [TestCase("x2apc", "x2apic")]

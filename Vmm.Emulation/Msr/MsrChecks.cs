@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+namespace Vmm.Emulation.Msr;
+
+/// <summary>Which values registers accept, as pure functions.</summary>
+public static class MsrChecks
+{
+    private const ulong PatTypes = 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7;
+    private const ulong MtrrTypes = 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6;
+
+    /// <summary>Whether an address is canonical.</summary>
+    /// <param name="value">The address.</param>
+    /// <param name="linearBits">The width of linear addresses: 48 or 57.</param>
+    /// <returns>Whether the bits above are copies of the highest one.</returns>
+    public static bool IsCanonical(ulong value, int linearBits)
+    {
+        int shift = 64 - linearBits;
+        return (ulong)((long)(value << shift) >> shift) == value;
+    }
+
+    /// <summary>Whether a value has the form that a register's rule asks for. Does not allocate.</summary>
+    /// <param name="description">The register.</param>
+    /// <param name="value">The value.</param>
+    /// <param name="linearBits">The width of linear addresses: 48 or 57.</param>
+    /// <param name="physicalBits">The width of physical addresses.</param>
+    /// <returns>Whether it has. What depends on the vCPU's other state (locks, paging, time) is not looked at.</returns>
+    public static bool IsAccepted(in MsrDescription description, ulong value, int linearBits, int physicalBits)
+    {
+        bool isWritable = (value & ~description.Writable) == 0;
+        return description.Rule switch
+        {
+            MsrRule.ReadOnly => false,
+            MsrRule.Canonical => IsCanonical(value, linearBits),
+            MsrRule.Cet => (value & 0x3c0) == 0 && IsCanonical(value & ~0xfffUL, linearBits),
+            MsrRule.Pat => HasTypes(value, PatTypes),
+            MsrRule.MtrrFixed => HasTypes(value, MtrrTypes),
+            MsrRule.MtrrDefault => isWritable && HasTypes(value & 0xff, MtrrTypes),
+            MsrRule.MtrrBase => isWritable && HasTypes(value & 0xff, MtrrTypes) && Fits(value, physicalBits),
+            MsrRule.MtrrMask => isWritable && Fits(value, physicalBits),
+            MsrRule.MachineControl or MsrRule.BankControl => value is 0 or ulong.MaxValue,
+            MsrRule.BankZero => value == 0,
+            MsrRule.PvArea => (value & 3) == 0,
+            MsrRule.PvClock or MsrRule.PvEoi => (value & 2) == 0,
+            MsrRule.AsyncFault => (value & 0x30) == 0,
+            MsrRule.StealTime => (value & 0x3e) == 0,
+            MsrRule.Reserved or MsrRule.Command or MsrRule.FeatureControl or MsrRule.MachineStatus => isWritable,
+            _ => true,
+        };
+    }
+
+    /// <summary>Says why a value is not accepted.</summary>
+    /// <param name="description">The register.</param>
+    /// <param name="value">The value.</param>
+    /// <param name="linearBits">The width of linear addresses: 48 or 57.</param>
+    /// <param name="physicalBits">The width of physical addresses.</param>
+    /// <returns>The reason in words; null when <see cref="IsAccepted"/>.</returns>
+    public static string? FindFault(in MsrDescription description, ulong value, int linearBits, int physicalBits)
+    {
+        if (IsAccepted(description, value, linearBits, physicalBits))
+        {
+            return null;
+        }
+
+        ulong reserved = value & ~description.Writable;
+        return description.Rule switch
+        {
+            MsrRule.ReadOnly => "it cannot be written",
+            MsrRule.Canonical => $"0x{value:x} is not a canonical address",
+            MsrRule.Cet when (value & 0x3c0) == 0 => "its address is not canonical",
+            MsrRule.Cet => Reserved(value & 0x3c0),
+            MsrRule.Pat => "a memory type is not 0, 1 or 4 to 7",
+            MsrRule.MtrrFixed => "a memory type is not 0, 1 or 4 to 6",
+            MsrRule.MachineControl or MsrRule.BankControl => "it takes all zeros or all ones",
+            MsrRule.BankZero => "it can only be cleared",
+            MsrRule.PvArea or MsrRule.PvClock => "its area is not at a multiple of four",
+            MsrRule.PvEoi => Reserved(value & 2),
+            MsrRule.AsyncFault => Reserved(value & 0x30),
+            MsrRule.StealTime => Reserved(value & 0x3e),
+            _ when reserved != 0 => Reserved(reserved),
+            _ when !Fits(value, physicalBits) => $"it is wider than physical addresses of {physicalBits} bits",
+            _ => "its memory type is not 0, 1 or 4 to 6",
+        };
+    }
+
+    /// <summary>What a write to IA32_EFER comes to (AMD APM volume 2, section 3.1.7).</summary>
+    /// <param name="current">The value so far.</param>
+    /// <param name="value">The value written.</param>
+    /// <param name="isPaging">Whether CR0.PG is set.</param>
+    /// <param name="capabilities">The optional bits among NXE, SVME, FFXSR and TCE that the processor has.</param>
+    /// <param name="result">What the register becomes.</param>
+    /// <returns>Whether the write is allowed; otherwise it faults.</returns>
+    public static bool TryWriteEfer(ulong current, ulong value, bool isPaging, ulong capabilities, out ulong result)
+    {
+        const ulong ReadsAsZero = 0xfe;
+        const ulong AlwaysReserved = 0xffff_ffff_ffff_0200;
+        const ulong LongModeEnable = 1 << 8;
+        const ulong LongModeActive = 1 << 10;
+        const ulong Optional = 1 << 11 | 1 << 12 | 1 << 14 | 1 << 15;
+        const ulong SegmentLimits = 1 << 13;
+        result = value & ~ReadsAsZero;
+        bool isActive = (result & LongModeActive) != 0;
+        return (result & (AlwaysReserved | SegmentLimits)) == 0
+            && (result & Optional & ~capabilities) == 0
+            && !(isPaging && ((current ^ result) & LongModeEnable) != 0)
+            && isActive == (isPaging && (result & LongModeEnable) != 0);
+    }
+
+    private static string Reserved(ulong bits) => $"the bits 0x{bits:x} are reserved";
+
+    private static bool Fits(ulong value, int physicalBits) => physicalBits >= 64 || value >> physicalBits == 0;
+
+    private static bool HasTypes(ulong value, ulong known)
+    {
+        for (int shift = 0; shift < 64; shift += 8)
+        {
+            ulong type = value >> shift & 0xff;
+            if (type > 7 || (known >> (int)type & 1) == 0)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Emulation.Cpuid;
+
+namespace Vmm.Emulation.Msr;
+
+/// <content>AMD's registers (APM volume 2, appendix A; the processor programming references).</content>
+public static partial class MsrRegistry
+{
+    private static MsrDescription[] Amd() =>
+    [
+        new(0xc0010010,  "SYSCFG",                        MsrLayer.Ours, MsrRule.Ignored, Vendor: CpuVendor.Amd),
+        new(0xc0010015,  "HWCR",                          MsrLayer.Policy, MsrRule.Ignored, Reset: 0x1000210, Vendor: CpuVendor.Amd),
+        new(0xc001001a,  "TOP_MEM",                       MsrLayer.Hypervisor, MsrRule.Reserved, Writable: 0xffffff800000, Vendor: CpuVendor.Amd),
+        new(0xc001001d,  "TOP_MEM2",                      MsrLayer.Hypervisor, MsrRule.Reserved, Writable: 0xffffff800000, Vendor: CpuVendor.Amd),
+        new(0xc001001f,  "NB_CFG1",                       MsrLayer.Policy, MsrRule.Ignored, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0010020,  "PATCH_LOADER",                  MsrLayer.Ours, MsrRule.WriteIgnored, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0010055,  "INT_PENDING_MESSAGE",           MsrLayer.Ours, MsrRule.Ignored, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0010061,  "PSTATE_CURRENT_LIMIT",          MsrLayer.Policy, MsrRule.ReadOnly, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0010062,  "PSTATE_CONTROL",                MsrLayer.Policy, MsrRule.Ignored, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0010063,  "PSTATE_STATUS",                 MsrLayer.Policy, MsrRule.ReadOnly, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0010111,  "SMM_BASE",                      MsrLayer.Hypervisor, MsrRule.Any, Vendor: CpuVendor.Amd),
+        new(0xc0010112,  "SMM_ADDR",                      MsrLayer.Policy, MsrRule.ReadOnly, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0010113,  "SMM_MASK",                      MsrLayer.Policy, MsrRule.ReadOnly, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0010114,  "VM_CR",                         MsrLayer.Policy, MsrRule.ReadOnly, Reset: 0x10, Vendor: CpuVendor.Amd),
+        new(0xc0010117,  "VM_HSAVE_PA",                   MsrLayer.Hypervisor, MsrRule.Any, Features: "svm", Vendor: CpuVendor.Amd),
+        new(0xc001011f,  "VIRT_SPEC_CTRL",                MsrLayer.Hypervisor, MsrRule.Reserved, Writable: 0x4, Features: "virt_ssbd", Vendor: CpuVendor.Amd),
+        new(0xc0010130,  "SEV_ES_GHCB",                   MsrLayer.Hypervisor, MsrRule.Any, Features: "sev_es", Vendor: CpuVendor.Amd),
+        new(0xc0010131,  "SEV_STATUS",                    MsrLayer.Hypervisor, MsrRule.ReadOnly, Features: "sev", Vendor: CpuVendor.Amd),
+        new(0xc0010140,  "OSVW_ID_LENGTH",                MsrLayer.Hypervisor, MsrRule.ReadOnly, Features: "osvw", Vendor: CpuVendor.Amd),
+        new(0xc0010141,  "OSVW_STATUS",                   MsrLayer.Hypervisor, MsrRule.ReadOnly, Features: "osvw", Vendor: CpuVendor.Amd),
+        new(0xc0011005,  "CPUID_EXT_FEATURES",            MsrLayer.Ours, MsrRule.Ignored, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc001100c,  "NODE_ID",                       MsrLayer.Hypervisor, MsrRule.ReadOnly, Save: MsrSaveOrder.Never, Features: "nodeid_msr", Vendor: CpuVendor.Amd),
+        new(0xc0011020,  "LS_CFG",                        MsrLayer.Policy, MsrRule.Ignored, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0011021,  "IC_CFG",                        MsrLayer.Policy, MsrRule.Ignored, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0011022,  "DC_CFG",                        MsrLayer.Hypervisor, MsrRule.Ignored, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0011029,  "DE_CFG",                        MsrLayer.Ours, MsrRule.Ignored, Reset: 0x2, Save: MsrSaveOrder.First, Vendor: CpuVendor.Amd),
+        new(0xc001102a,  "BU_CFG2",                       MsrLayer.Hypervisor, MsrRule.Ignored, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0000300,  "PERF_GLOBAL_STATUS",            MsrLayer.Hypervisor, MsrRule.ReadOnly, Features: "perfmon_v2", Vendor: CpuVendor.Amd),
+        new(0xc0000301,  "PERF_GLOBAL_CTL",               MsrLayer.Hypervisor, MsrRule.Any, Save: MsrSaveOrder.Last, Features: "perfmon_v2", Vendor: CpuVendor.Amd),
+        new(0xc0000302,  "PERF_GLOBAL_STATUS_CLR",        MsrLayer.Hypervisor, MsrRule.Any, Save: MsrSaveOrder.Never, Features: "perfmon_v2", Vendor: CpuVendor.Amd),
+        new(0xc0010000,  "PERF_LEGACY_CTL0",              MsrLayer.Policy, MsrRule.Ignored, Save: MsrSaveOrder.Last, Vendor: CpuVendor.Amd),
+        new(0xc0010004,  "PERF_LEGACY_CTR0",              MsrLayer.Policy, MsrRule.Ignored, Vendor: CpuVendor.Amd),
+        new(0xc0010001,  "PERF_LEGACY_CTL1",              MsrLayer.Policy, MsrRule.Ignored, Save: MsrSaveOrder.Last, Vendor: CpuVendor.Amd),
+        new(0xc0010005,  "PERF_LEGACY_CTR1",              MsrLayer.Policy, MsrRule.Ignored, Vendor: CpuVendor.Amd),
+        new(0xc0010002,  "PERF_LEGACY_CTL2",              MsrLayer.Policy, MsrRule.Ignored, Save: MsrSaveOrder.Last, Vendor: CpuVendor.Amd),
+        new(0xc0010006,  "PERF_LEGACY_CTR2",              MsrLayer.Policy, MsrRule.Ignored, Vendor: CpuVendor.Amd),
+        new(0xc0010003,  "PERF_LEGACY_CTL3",              MsrLayer.Policy, MsrRule.Ignored, Save: MsrSaveOrder.Last, Vendor: CpuVendor.Amd),
+        new(0xc0010007,  "PERF_LEGACY_CTR3",              MsrLayer.Policy, MsrRule.Ignored, Vendor: CpuVendor.Amd),
+        new(0xc0010064,  "PSTATE0",                       MsrLayer.Policy, MsrRule.ReadOnly, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0010065,  "PSTATE1",                       MsrLayer.Policy, MsrRule.ReadOnly, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0010066,  "PSTATE2",                       MsrLayer.Policy, MsrRule.ReadOnly, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0010067,  "PSTATE3",                       MsrLayer.Policy, MsrRule.ReadOnly, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0010068,  "PSTATE4",                       MsrLayer.Policy, MsrRule.ReadOnly, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0010069,  "PSTATE5",                       MsrLayer.Policy, MsrRule.ReadOnly, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc001006a,  "PSTATE6",                       MsrLayer.Policy, MsrRule.ReadOnly, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc001006b,  "PSTATE7",                       MsrLayer.Policy, MsrRule.ReadOnly, Save: MsrSaveOrder.Never, Vendor: CpuVendor.Amd),
+        new(0xc0010200,  "PERF_CTL0",                     MsrLayer.Hypervisor, MsrRule.Any, Save: MsrSaveOrder.Last, Features: "perfctr_core", Vendor: CpuVendor.Amd),
+        new(0xc0010201,  "PERF_CTR0",                     MsrLayer.Hypervisor, MsrRule.Any, Features: "perfctr_core", Vendor: CpuVendor.Amd),
+        new(0xc0010202,  "PERF_CTL1",                     MsrLayer.Hypervisor, MsrRule.Any, Save: MsrSaveOrder.Last, Features: "perfctr_core", Vendor: CpuVendor.Amd),
+        new(0xc0010203,  "PERF_CTR1",                     MsrLayer.Hypervisor, MsrRule.Any, Features: "perfctr_core", Vendor: CpuVendor.Amd),
+        new(0xc0010204,  "PERF_CTL2",                     MsrLayer.Hypervisor, MsrRule.Any, Save: MsrSaveOrder.Last, Features: "perfctr_core", Vendor: CpuVendor.Amd),
+        new(0xc0010205,  "PERF_CTR2",                     MsrLayer.Hypervisor, MsrRule.Any, Features: "perfctr_core", Vendor: CpuVendor.Amd),
+        new(0xc0010206,  "PERF_CTL3",                     MsrLayer.Hypervisor, MsrRule.Any, Save: MsrSaveOrder.Last, Features: "perfctr_core", Vendor: CpuVendor.Amd),
+        new(0xc0010207,  "PERF_CTR3",                     MsrLayer.Hypervisor, MsrRule.Any, Features: "perfctr_core", Vendor: CpuVendor.Amd),
+        new(0xc0010208,  "PERF_CTL4",                     MsrLayer.Hypervisor, MsrRule.Any, Save: MsrSaveOrder.Last, Features: "perfctr_core", Vendor: CpuVendor.Amd),
+        new(0xc0010209,  "PERF_CTR4",                     MsrLayer.Hypervisor, MsrRule.Any, Features: "perfctr_core", Vendor: CpuVendor.Amd),
+        new(0xc001020a,  "PERF_CTL5",                     MsrLayer.Hypervisor, MsrRule.Any, Save: MsrSaveOrder.Last, Features: "perfctr_core", Vendor: CpuVendor.Amd),
+        new(0xc001020b,  "PERF_CTR5",                     MsrLayer.Hypervisor, MsrRule.Any, Features: "perfctr_core", Vendor: CpuVendor.Amd),
+    ];
+}
