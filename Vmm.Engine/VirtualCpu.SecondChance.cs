@@ -21,11 +21,6 @@ namespace Vmm.Engine;
 /// </content>
 public sealed partial class VirtualCpu
 {
-    /// <summary>
-    /// Instructions executed between two looks at <c>_attention</c>: some microseconds of delay for a kick.
-    /// </summary>
-    private const int InstructionsPerLook = 256;
-
     private const ulong TrapFlag = 1 << 8;
     private const byte DebugVector = 1;
     private const byte PageFaultVector = 14;
@@ -53,6 +48,9 @@ public sealed partial class VirtualCpu
         RequestStatus.Fulfilled => PendingOperation.Answered,
         _ => PendingOperation.None,
     };
+
+    /// <summary>Whether there is something to look at before the next instruction.</summary>
+    internal bool IsWanted => Volatile.Read(ref _attention) != 0;
 
     /// <summary>The vCPU does not access memory for a while.</summary>
     internal void LeaveMemory() => Volatile.Write(ref _isInMemory, 0);
@@ -220,24 +218,15 @@ public sealed partial class VirtualCpu
     private ExecutionResult Execute(EmulatedVcpu emulated, long limit, out long executed)
     {
         EmulatedCpu cpu = new(emulated);
-        executed = 0;
-        ExecutionResult result;
         _machine.Exclusion.Enter(ref _isInMemory);
         try
         {
-            do
-            {
-                result = Executor.Run(ref cpu, Math.Min(limit - executed, InstructionsPerLook), deliver: false, out long some);
-                executed += some;
-            }
-            while (result.Status == ExecutionStatus.Completed && executed < limit && Volatile.Read(ref _attention) == 0);
+            return Executor.Run(ref cpu, limit, deliver: false, out executed);
         }
         finally
         {
             LeaveMemory();
         }
-
-        return result;
     }
 
     /// <summary>What the guest's instruction did besides: a write to ROM that was dropped, a step for whoever steps.</summary>

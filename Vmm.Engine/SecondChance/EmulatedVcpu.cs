@@ -146,9 +146,10 @@ internal sealed class EmulatedVcpu
                 return Refuse(EmulationRefusal.OperandElsewhere);
             }
         }
-        else if ((needs & StateNeeds.Caches) != 0 || State.Cpl == 3)
+        else if (_cpu.IsWanted || (needs & StateNeeds.Caches) != 0 || State.Cpl == 3)
         {
-            // The hypervisor knows best what it caches, and user mode is never the slow way.
+            // Whoever wants the vCPU gets it between two instructions, a device that ends the guest too. The hypervisor knows best
+            // what it caches, and user mode is never the slow way.
             return Refuse(EmulationRefusal.LeftToHypervisor);
         }
 

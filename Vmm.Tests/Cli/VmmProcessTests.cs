@@ -78,15 +78,46 @@ public sealed class VmmProcessTests
     [Test]
     public void Emulation_failure_is_86_and_says_what_and_why()
     {
-        if (KvmDoctor.Examine(measure: false).Virtualization != HostVirtualization.Pvm)
-        {
-            Assert.Ignore("only a PVM host interprets kernel-mode code; here the processor executes popcnt");
-        }
+        RequireInterpretingHost();
 
-        VmmOutput run = VmmProcess.RunFlat([0xf3, 0x0f, 0xb8, 0xc1], "--flat-mode", "long");
+        // addps xmm0, xmm1
+        VmmOutput run = VmmProcess.RunFlat([0x0f, 0x58, 0xc1], "--flat-mode", "long");
 
         run.ExitCode.Should().Be(86);
-        run.Error.Should().ContainAll("bytes: f3 0f b8 c1", "popcnt eax,ecx", "does not know `popcnt`", "try:");
+        run.Error.Should().ContainAll(
+            "bytes: 0f 58 c1", "addps xmm0,xmm1", "page walk: 0x", "does not know `addps`", "does not have it either", "try:");
+    }
+
+    [Test]
+    public void Without_a_second_chance_the_first_failure_ends_the_guest()
+    {
+        RequireInterpretingHost();
+
+        VmmOutput run = VmmProcess.RunFlat([0xf3, 0x0f, 0xb8, 0xc1], "--flat-mode", "long", "--second-chance", "off");
+
+        run.ExitCode.Should().Be(86);
+        run.Error.Should().ContainAll("bytes: f3 0f b8 c1", "popcnt eax,ecx", "--second-chance is off", "try: --second-chance on");
+    }
+
+    [Test]
+    public void Second_chances_are_counted_by_instruction()
+    {
+        RequireInterpretingHost();
+
+        // popcnt ax, cx, then power off
+        VmmOutput run = VmmProcess.RunFlat([0xf3, 0x0f, 0xb8, 0xc1, .. s_powerOff], "--json", "--console", "none");
+
+        run.ExitCode.Should().Be(0);
+        using JsonDocument json = JsonDocument.Parse(run.Out);
+        json.RootElement.GetProperty("secondChance").GetProperty("instructions").GetProperty("popcnt").GetInt64().Should().Be(1);
+    }
+
+    private static void RequireInterpretingHost()
+    {
+        if (KvmDoctor.Examine(measure: false).Virtualization != HostVirtualization.Pvm)
+        {
+            Assert.Ignore("only a PVM host interprets kernel-mode code; here the processor executes the instruction");
+        }
     }
 
     [Test]
