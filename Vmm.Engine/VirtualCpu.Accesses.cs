@@ -45,6 +45,7 @@ public sealed partial class VirtualCpu
                 return Next.Continue;
             case PortOutcome.Refused:
                 ulong rip = _exit.Rip;
+                Refusal = SecondChance.EmulationRefusal.RefusedByDevice;
                 _exit.SetInstructionEmulation(default, rip);
                 return Next.Return;
             default:

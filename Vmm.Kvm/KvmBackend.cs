@@ -48,6 +48,8 @@ public sealed class KvmBackend : IHypervisorBackend
 
     internal int KickSignal => _options.KickSignal;
 
+    internal bool ExitOnEmulationFailure => _options.ExitOnEmulationFailure;
+
     internal bool UseSyncedRegisters { get; }
 
     /// <summary>Whether KVM executes guests on page tables of its own.</summary>

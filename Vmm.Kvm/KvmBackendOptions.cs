@@ -22,6 +22,11 @@ public sealed record KvmBackendOptions
     /// </summary>
     public bool UseSyncedRegisters { get; init; } = true;
 
+    /// <summary>
+    /// Whether an emulation failure is an exit and nothing else, where the host can do that. Off as on older hosts, for tests.
+    /// </summary>
+    internal bool ExitOnEmulationFailure { get; init; } = true;
+
     /// <summary>Receives the driver's messages; silent when null.</summary>
     public ILogger? Logger { get; init; }
 }

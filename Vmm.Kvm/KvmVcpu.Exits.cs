@@ -3,6 +3,8 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Vmm.Abstractions.Addressing;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Events;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Vcpu;
@@ -132,6 +134,11 @@ internal sealed partial class KvmVcpu
                 break;
             case KvmExitReason.InternalError:
                 DecodeInternalError(ref exit, ref run, rip);
+                if (exit.Code == ExitCode.InstructionEmulation && !_vm.ExitsOnEmulationFailure)
+                {
+                    CancelInvalidOpcode();
+                }
+
                 break;
             case KvmExitReason.SystemEvent:
                 exit.SetHypervisor(
@@ -222,6 +229,20 @@ internal sealed partial class KvmVcpu
         int count = hasBytes ? Math.Min((int)failure.InsnSize, bytes.Length) : 0;
         exit.SetInstructionEmulation(new InstructionEmulationExit(bytes[..count], (uint)suberror, flags), rip);
     }
+
+    /// <summary>Takes back the exception that KVM queued together with a failure: somebody may execute the instruction yet.</summary>
+    private void CancelInvalidOpcode()
+    {
+        BackendEvents events = Events;
+        Events = events with
+        {
+            Injected = IsInvalidOpcode(events.Injected) ? EventInformation.None : events.Injected,
+            Pending = IsInvalidOpcode(events.Pending) ? EventInformation.None : events.Pending,
+        };
+    }
+
+    private static bool IsInvalidOpcode(EventInformation information) =>
+        information is { IsValid: true, Type: EventType.HardwareException, Vector: (byte)ExceptionVector.InvalidOpcode };
 
     private void ShowPayload()
     {

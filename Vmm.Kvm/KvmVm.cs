@@ -116,6 +116,11 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
         Data = data,
     });
 
+    /// <summary>
+    /// Whether an emulation failure is an exit and nothing else. Without the capability KVM queues an invalid-opcode exception besides.
+    /// </summary>
+    public bool ExitsOnEmulationFailure { get; private set; }
+
     /// <summary>Whether the VM has a capability.</summary>
     public bool Has(KvmCapability capability) => _vm.CheckExtension(capability) > 0;
 
@@ -178,9 +183,10 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
             _vm.EnableUserSpaceMsr(KvmMsrExitReason.Unknown | KvmMsrExitReason.Inval | KvmMsrExitReason.Filter);
         }
 
-        if (Has(KvmCapability.ExitOnEmulationFailure))
+        if (Has(KvmCapability.ExitOnEmulationFailure) && Backend.ExitOnEmulationFailure)
         {
             _vm.EnableExitOnEmulationFailure(true);
+            ExitsOnEmulationFailure = true;
         }
         else
         {

@@ -6,6 +6,7 @@ using System.Globalization;
 using Vmm.Abstractions.IoPorts;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Engine;
+using Vmm.Engine.SecondChance;
 using Vmm.Kvm;
 
 namespace Vmm.Benchmarks.Kvm;
@@ -103,7 +104,7 @@ internal static class SecondChances
         long start = Stopwatch.GetTimestamp();
         ExitCode exit = cpu.Run(VmEntry.Default).Code;
         double elapsed = Stopwatch.GetElapsedTime(start).TotalMicroseconds;
-        if (exit != ExitCode.InstructionEmulation || cpu.Refusal != Vmm.Engine.SecondChance.EmulationRefusal.None)
+        if (exit != ExitCode.InstructionEmulation || cpu.Refusal != EmulationRefusal.RefusedByDevice)
         {
             throw new InvalidOperationException($"the guest ended by {exit}, {cpu.Refusal}");
         }

@@ -443,6 +443,23 @@ public sealed class SecondChanceTests(InterruptControllerMode mode)
     }
 
     [Test]
+    public void An_invalid_opcode_exception_that_KVM_queued_is_taken_back()
+    {
+        Guest.Dispose();
+        _backend = KvmRequirement.OpenBackend(new KvmBackendOptions { ExitOnEmulationFailure = false });
+        _guest = new LongModeMachine(_backend, mode);
+        Guest.Assemble(a =>
+        {
+            a.mov(ecx, 0xff);
+            a.popcnt(eax, ecx);
+        });
+
+        Guest.RunToEnd();
+
+        Guest.Cpu.GetRegister(RegisterName.Rax).Should().Be(8);
+    }
+
+    [Test]
     public void A_kick_stops_a_guest_that_fails_for_ever()
     {
         Guest.Assemble(a =>
