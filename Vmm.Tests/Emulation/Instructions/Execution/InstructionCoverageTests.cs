@@ -60,7 +60,7 @@ public sealed class InstructionCoverageTests
         text.Append(CultureInfo.InvariantCulture, $"| | codes |\n|---|---:|\n| executable | {executable} |\n");
         text.Append(CultureInfo.InvariantCulture, $"| known, refused by name | {_codes.Count - executable} |\n\n");
         text.Append("EVEX encodings are recognised with their length and refused. 3DNow!, XOP, FMA4, SVM, PadLock, AMX and Xeon Phi encodings are invalid.\n");
-        text.Append("Of executable instructions these variants are refused: task switches, and INT n and IRET under CR4.VME in virtual-8086 mode.\n");
+        text.Append("Of executable instructions one variant is refused: a task switch.\n");
         Section(text, "Executable", true);
         Section(text, "Known, refused by name", false);
         return text.ToString();
