@@ -226,9 +226,14 @@ public sealed partial class VirtualCpu
         {
             ClearNmi();
             backend.InjectNmi();
+            injected |= _apic is not null;
         }
 
-        if (IsExternalInterruptPending
+        if (_apic is { } apic)
+        {
+            InjectChipInterrupt(backend, apic, injected);
+        }
+        else if (IsExternalInterruptPending
             && _machine.InterruptControllerMode == InterruptControllerMode.Userspace
             && _machine.ExternalInterruptSource is { } source)
         {

@@ -400,6 +400,8 @@ internal sealed partial class KvmVcpu
         _sregsValid = _sregsDirty;
         _debugregsValid = _debugregsDirty;
         _eventsValid = _eventsDirty;
+        _eventsTouched = _eventsDirty;
+        _isInterruptQueued = false;
     }
 
     /// <summary>Makes the writes that were held back while a read was pending.</summary>
