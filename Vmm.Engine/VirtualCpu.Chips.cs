@@ -17,7 +17,8 @@ public sealed partial class VirtualCpu
     private long _tscDeadlineFrequency;
 
     /// <summary>Whether the local APIC or the 8259 pair behind it has something that an interruptible guest takes.</summary>
-    private bool HasChipInterrupt => _apic is { } apic && (apic.HasExternalInterrupt || apic.TryGetPendingVector(out _));
+    private bool HasChipInterrupt =>
+        _apic is { } apic && (HasExternalInterrupt(apic) || apic.TryGetPendingVector(out _));
 
     /// <summary>The vCPU's local APIC, made when it is first needed.</summary>
     internal LocalApic RequireLocalApic()
@@ -176,7 +177,7 @@ public sealed partial class VirtualCpu
         PullTaskPriority(backend, apic);
         if (!isBusy && backend.IsReadyForInterrupt)
         {
-            if (apic.HasExternalInterrupt || IsExternalInterruptPending)
+            if (HasExternalInterrupt(apic) || IsExternalInterruptPending)
             {
                 if (IsExternalInterruptPending)
                 {
@@ -204,6 +205,12 @@ public sealed partial class VirtualCpu
             backend.InterruptWindowRequested = waits;
         }
     }
+
+    /// <summary>
+    /// The 8259 pair's wire is driven by one thread at a time, which may be behind: without a request there is nothing to acknowledge.
+    /// </summary>
+    private bool HasExternalInterrupt(LocalApic apic) =>
+        apic.HasExternalInterrupt && _machine.RequireChips().AtPic!.IsInterruptRequested;
 
     /// <summary>Notes an event; makes the guest exit for it unless this is the thread that would enter it.</summary>
     private void NotifyByChip()
