@@ -207,13 +207,31 @@ public sealed partial class VirtualCpu
     }
 
     /// <summary>
+    /// Injects an interrupt of the engine's 8259 pair where the hypervisor has the local APICs: it is wired to the first processor, whose
+    /// local APIC, in the hypervisor, says when the guest takes it.
+    /// </summary>
+    private void InjectPicInterrupt(IBackendVcpu backend, AtPic pic, bool isBusy)
+    {
+        if (pic.IsInterruptRequested && !isBusy && backend.IsReadyForInterrupt)
+        {
+            _externalInterrupts++;
+            backend.InjectInterrupt(pic.Acknowledge());
+        }
+
+        if (backend.InterruptWindowRequested != pic.IsInterruptRequested)
+        {
+            backend.InterruptWindowRequested = pic.IsInterruptRequested;
+        }
+    }
+
+    /// <summary>
     /// The 8259 pair's wire is driven by one thread at a time, which may be behind: without a request there is nothing to acknowledge.
     /// </summary>
     private bool HasExternalInterrupt(LocalApic apic) =>
         apic.HasExternalInterrupt && _machine.RequireChips().AtPic!.IsInterruptRequested;
 
     /// <summary>Notes an event; makes the guest exit for it unless this is the thread that would enter it.</summary>
-    private void NotifyByChip()
+    internal void NotifyByChip()
     {
         if (Volatile.Read(ref _owner) == Environment.CurrentManagedThreadId)
         {

@@ -233,6 +233,10 @@ public sealed partial class VirtualCpu
         {
             InjectChipInterrupt(backend, apic, injected);
         }
+        else if (Id.Value == 0 && _machine.Chips?.AtPic is { } pic)
+        {
+            InjectPicInterrupt(backend, pic, injected);
+        }
         else if (IsExternalInterruptPending
             && _machine.InterruptControllerMode == InterruptControllerMode.Userspace
             && _machine.ExternalInterruptSource is { } source)

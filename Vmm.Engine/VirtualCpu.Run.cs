@@ -362,6 +362,9 @@ public sealed partial class VirtualCpu
             case ExitCode.SetTpr when _apic is not null:
                 Interlocked.Exchange(ref _attention, 1);
                 return Next.Continue;
+            case ExitCode.IoapicEoi when _machine.Chips?.IoApic is { } ioApic:
+                ioApic.EndOfInterrupt((byte)_exit.Value);
+                return Next.Continue;
             case ExitCode.InstructionEmulation:
                 return HandleEmulationFailure(backend);
             case ExitCode.MmioEmulation:

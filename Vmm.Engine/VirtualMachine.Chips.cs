@@ -62,6 +62,9 @@ public sealed partial class VirtualMachine : IPlatformChips, IInEngineMmio
     /// <summary>Whether the local APICs are the engine's.</summary>
     internal bool HasLocalApics => _options.PlatformChips && InterruptControllerMode == InterruptControllerMode.Userspace;
 
+    /// <summary>Whether the I/O APIC, the 8259 pair and the 8254 are the engine's.</summary>
+    internal bool HasIoApic => _options.PlatformChips && InterruptControllerMode != InterruptControllerMode.Kernel;
+
     /// <summary>The local APIC of a vCPU. Register accesses are the vCPU owner's; interrupts may come from any thread.</summary>
     /// <param name="vcpu">The vCPU.</param>
     /// <returns>The chip, until the VM is reinitialized.</returns>

@@ -225,9 +225,9 @@ public sealed partial class VirtualMachine : IVirtualMachine
     public IInterruptLine GetInterruptLine(int line)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(line);
-        if (HasLocalApics)
+        if (HasIoApic)
         {
-            if (!PlatformChips.HasLine(line))
+            if (line >= PlatformChips.Lines(this))
             {
                 EngineThrow.Invalid("GetInterruptLine", $"the I/O APIC has no input for line {line}");
             }

@@ -73,7 +73,8 @@ internal sealed partial class KvmVcpu
                 return _page.Run.ReadyForInterruptInjection != 0;
             }
 
-            return isEnabled && Events is { InterruptShadow: false, Injected.IsValid: false };
+            // In split mode the local APIC, which is KVM's, has a say too: KVM tells after the next run.
+            return IsWithoutController && isEnabled && Events is { InterruptShadow: false, Injected.IsValid: false };
         }
     }
 

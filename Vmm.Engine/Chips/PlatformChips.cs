@@ -37,6 +37,9 @@ internal sealed class PlatformChips
     // KVM's I/O APIC has 24 pins; those behind the ISA interrupts and PCI's usual four are free.
     private const uint RoutesOf24Pins = 0x00f0_0000;
 
+    // As many as the hypervisor keeps routes for.
+    private const int PinsInSplitMode = 24;
+
     private readonly VirtualMachine _machine;
     private readonly LocalApic?[] _localApics;
 
@@ -46,14 +49,18 @@ internal sealed class PlatformChips
         _machine = machine;
         HpetOptions hpet = new();
         _localApics = new LocalApic?[machine.MaxCpus];
-        if (machine.InterruptControllerMode == InterruptControllerMode.Userspace)
+        if (machine.HasIoApic)
         {
-            Fabric = new InterruptFabric(Math.Max(HighestXApicId, machine.MaxCpus - 1));
-            IoApic = new IoApic(Fabric);
+            bool isSplit = !machine.HasLocalApics;
+            Fabric = new InterruptFabric(
+                Math.Max(HighestXApicId, machine.MaxCpus - 1), elsewhere: isSplit ? SendToHypervisor : null);
+            IoApic = new IoApic(
+                Fabric, isSplit ? new IoApicOptions { PinCount = PinsInSplitMode, Routed = TellRoute } : new IoApicOptions());
             AtPic = new AtPic(new PicOutput(this));
             AtPit = new AtPit(time, time.Deadlines, machine.GetInterruptLine(TimerInterrupt));
         }
-        else
+
+        if (!machine.HasLocalApics)
         {
             hpet = hpet with { Routes = RoutesOf24Pins };
         }
@@ -96,7 +103,7 @@ internal sealed class PlatformChips
         machine.Ports.Attach(Rtc.AddressPort, ports);
         machine.Ports.Attach(Rtc.DataPort, ports);
         machine.Mmio.Attach(GuestPhysicalRange.Create(new(HpetAddress), Hpet.WindowSize), new HpetWindow(machine));
-        if (machine.InterruptControllerMode != InterruptControllerMode.Userspace)
+        if (!machine.HasIoApic)
         {
             return;
         }
@@ -113,6 +120,11 @@ internal sealed class PlatformChips
 
         machine.Ports.Attach(AtPit.SystemControlPort, ports);
         machine.Mmio.Attach(GuestPhysicalRange.Create(new(IoApicAddress), IoApic.PageLength), new IoApicPage(machine));
+        if (!machine.HasLocalApics)
+        {
+            return;
+        }
+
         machine.Mmio.Attach(GuestPhysicalRange.Create(new(LocalApicAddress), PageLength), new LocalApicPage());
         LocalApicMsrs msrs = new();
         foreach ((uint first, uint last) in LocalApicMsrs.Ranges)
@@ -121,8 +133,8 @@ internal sealed class PlatformChips
         }
     }
 
-    /// <summary>Whether a line exists.</summary>
-    public static bool HasLine(int line) => line < new IoApicOptions().PinCount;
+    /// <summary>How many lines the I/O APIC has.</summary>
+    public static int Lines(VirtualMachine machine) => machine.HasLocalApics ? new IoApicOptions().PinCount : PinsInSplitMode;
 
     /// <summary>Makes a vCPU's local APIC, if it has none yet. The vCPU's owner.</summary>
     /// <param name="id">The vCPU.</param>
@@ -198,9 +210,28 @@ internal sealed class PlatformChips
         PmTimer.Reset();
     }
 
+    private bool SendToHypervisor(InterruptMessage message)
+    {
+        (ulong address, uint data) = Msi.Encode(message);
+        return ((IBackendInterrupts)_machine.BackendVm).SignalMsi(address, data);
+    }
+
+    private void TellRoute(int pin, InterruptMessage? message) => ((IBackendInterrupts)_machine.BackendVm).SetLevelRoute(
+        pin, message is { } level ? Msi.Encode(level) : null);
+
     private sealed class PicOutput(PlatformChips chips) : IInterruptLine
     {
-        public void SetLevel(bool asserted) => chips.FindLocalApic(default)?.SetLint0(asserted);
+        public void SetLevel(bool asserted)
+        {
+            if (chips._machine.HasLocalApics)
+            {
+                chips.FindLocalApic(default)?.SetLint0(asserted);
+            }
+            else if (asserted)
+            {
+                chips._machine.GetVcpu(default).NotifyByChip();
+            }
+        }
     }
 
     private sealed class HpetOutputs(VirtualMachine machine) : IHpetOutputs

@@ -20,6 +20,8 @@ public sealed class ProcessorStartTests
     [TestCase(InterruptControllerMode.Userspace, 8)]
     [TestCase(InterruptControllerMode.Kernel, 2)]
     [TestCase(InterruptControllerMode.Kernel, 8)]
+    [TestCase(InterruptControllerMode.Split, 2)]
+    [TestCase(InterruptControllerMode.Split, 8)]
     public void Processors_are_started_by_INIT_and_start_up(InterruptControllerMode mode, int cpus)
     {
         using ChipGuest guest = new(mode, cpus);
@@ -50,6 +52,7 @@ public sealed class ProcessorStartTests
 
     [TestCase(InterruptControllerMode.Userspace)]
     [TestCase(InterruptControllerMode.Kernel)]
+    [TestCase(InterruptControllerMode.Split)]
     public void Two_processors_interrupt_each_other(InterruptControllerMode mode)
     {
         const int Rounds = 50;

@@ -2,6 +2,7 @@
 
 using Iced.Intel;
 using Vmm.Abstractions.Events;
+using Vmm.Abstractions.Machine;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Vmm.Tests.Kvm.Chips;
@@ -17,10 +18,11 @@ public sealed class TimerInterruptTests
     private const byte Vector = 0x40;
     private const ulong Ticks = 3;
 
-    [Test]
-    public void Pit_ticks_reach_the_guest_through_the_8259_pair()
+    [TestCase(InterruptControllerMode.Userspace)]
+    [TestCase(InterruptControllerMode.Split)]
+    public void Pit_ticks_reach_the_guest_through_the_8259_pair(InterruptControllerMode mode)
     {
-        using ChipGuest guest = new();
+        using ChipGuest guest = new(mode);
         guest.Handle(0x20, ChipGuest.EndOfPicInterrupt);
         guest.Machine.Assemble(a =>
         {
@@ -35,10 +37,11 @@ public sealed class TimerInterruptTests
         guest.Machine.Cpu.Counters.ExternalInterrupts.Should().BeGreaterThanOrEqualTo((long)Ticks);
     }
 
-    [Test]
-    public void Pit_ticks_reach_the_guest_through_pin_2_of_the_IO_APIC()
+    [TestCase(InterruptControllerMode.Userspace)]
+    [TestCase(InterruptControllerMode.Split)]
+    public void Pit_ticks_reach_the_guest_through_pin_2_of_the_IO_APIC(InterruptControllerMode mode)
     {
-        using ChipGuest guest = new();
+        using ChipGuest guest = new(mode);
         guest.Handle(Vector, ChipGuest.EndOfInterrupt);
         guest.Machine.Assemble(a =>
         {
@@ -153,12 +156,13 @@ public sealed class TimerInterruptTests
         guest.Count().Should().Be(1);
     }
 
-    [Test]
-    public void Level_interrupt_comes_again_after_its_end_as_long_as_the_line_is_high()
+    [TestCase(InterruptControllerMode.Userspace)]
+    [TestCase(InterruptControllerMode.Split)]
+    public void Level_interrupt_comes_again_after_its_end_as_long_as_the_line_is_high(InterruptControllerMode mode)
     {
         const int Pin = 20;
         const uint Level = 1 << 15;
-        using ChipGuest guest = new();
+        using ChipGuest guest = new(mode);
         IInterruptLine line = guest.Machine.Machine.GetInterruptLine(Pin);
         guest.Machine.Machine.Ports.Attach(0x300, new LineSwitch(line));
         Label low = default;
