@@ -116,7 +116,7 @@ internal sealed record RunSettings
         "kernel" => InterruptControllerMode.Kernel,
         "userspace" => InterruptControllerMode.Userspace,
         "split" => throw new UsageException(
-            "--irqchip split needs routes from this engine's I/O APIC to KVM's local APICs, which do not exist yet; use --irqchip kernel or userspace"),
+            "--irqchip split is not offered until level-triggered interrupts are proven with it; use --irqchip kernel or userspace"),
         _ => throw new UsageException($"--irqchip: '{text}' is not kernel, split or userspace"),
     };
 

@@ -115,7 +115,7 @@ public sealed partial class PcMachine : IDisposable
             throw new VmmException(
                 Operation,
                 VmmError.ENOTSUP,
-                $"interrupt-controller mode {InterruptControllerMode.Split} needs routes from this engine's I/O APIC to the hypervisor's local APICs, which do not exist yet; use {InterruptControllerMode.Kernel} or {InterruptControllerMode.Userspace}");
+                $"interrupt-controller mode {InterruptControllerMode.Split} is not offered until level-triggered interrupts are proven with it; use {InterruptControllerMode.Kernel} or {InterruptControllerMode.Userspace}");
         }
 
         if (options.Cpus is < 1 or > MpTable.MaximumProcessors)

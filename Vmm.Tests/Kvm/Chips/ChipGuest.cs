@@ -36,6 +36,9 @@ internal sealed class ChipGuest : IDisposable
 
     public LongModeMachine Machine { get; }
 
+    /// <summary>Whether the host is a PVM one, which interprets kernel-mode code.</summary>
+    public bool IsInterpreted => _backend.Description.InterpretsKernelMode;
+
     /// <summary>The value of a counter in the guest's memory.</summary>
     public ulong Count(int index = 0) => Machine.Read64(Counter + ((ulong)index * 8));
 

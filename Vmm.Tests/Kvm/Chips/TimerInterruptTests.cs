@@ -163,6 +163,11 @@ public sealed class TimerInterruptTests
         const int Pin = 20;
         const uint Level = 1 << 15;
         using ChipGuest guest = new(mode);
+        if (mode == InterruptControllerMode.Split && guest.IsInterpreted)
+        {
+            Assert.Ignore("a PVM host ends interrupts in KVM's local APIC when it delivers them, and reports no end");
+        }
+
         IInterruptLine line = guest.Machine.Machine.GetInterruptLine(Pin);
         guest.Machine.Machine.Ports.Attach(0x300, new LineSwitch(line));
         Label low = default;
