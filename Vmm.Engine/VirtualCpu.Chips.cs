@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-using System.Diagnostics;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Msr;
-using Vmm.Abstractions.Vcpu;
 using Vmm.Emulation.Interrupts;
 
 namespace Vmm.Engine;

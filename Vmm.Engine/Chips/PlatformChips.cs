@@ -4,7 +4,6 @@ using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Events;
-using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Emulation.Interrupts;
 using Vmm.Emulation.Timers;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Backend;
-using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Time;
 using Vmm.Emulation.Timers;
 
