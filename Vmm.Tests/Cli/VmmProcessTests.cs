@@ -94,7 +94,7 @@ public sealed class VmmProcessTests
     {
         RequireInterpretingHost();
 
-        VmmOutput run = VmmProcess.RunFlat([0xf3, 0x0f, 0xb8, 0xc1], "--flat-mode", "long");
+        VmmOutput run = VmmProcess.RunFlat([0xf3, 0x0f, 0xb8, 0xc1], "--flat-mode", "long", "--second-chance", "off");
 
         run.ExitCode.Should().Be(86);
         run.Error.Should().ContainAll("bytes: f3 0f b8 c1", "popcnt eax,ecx", "--second-chance is off", "try: --second-chance on");

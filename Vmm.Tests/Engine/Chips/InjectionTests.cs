@@ -212,7 +212,7 @@ public sealed class InjectionTests : ChipFixture
         Vmm.Emulation.Interrupts.AtPic before = Machine.AtPic;
         Machine.Suspend(SuspendReason.Reset);
         Run();
-        using (Abstractions.Machine.IVcpuFreeze freeze = Machine.FreezeVcpus())
+        using (Vmm.Abstractions.Machine.IVcpuFreeze freeze = Machine.FreezeVcpus())
         {
             Machine.Reinitialize(freeze);
         }

@@ -99,8 +99,8 @@ public sealed class PlatformTests : ChipFixture
         Machine.PmTimer.Locate(0xb008);
         uint value = 0;
 
-        Machine.Ports.Access(Cpu, isIn: true, 0x608, 4, ref value).Should().Be(Abstractions.IoPorts.PortOutcome.Unclaimed);
-        Machine.Ports.Access(Cpu, isIn: true, 0xb008, 4, ref value).Should().Be(Abstractions.IoPorts.PortOutcome.Handled);
+        Machine.Ports.Access(Cpu, isIn: true, 0x608, 4, ref value).Should().Be(Vmm.Abstractions.IoPorts.PortOutcome.Unclaimed);
+        Machine.Ports.Access(Cpu, isIn: true, 0xb008, 4, ref value).Should().Be(Vmm.Abstractions.IoPorts.PortOutcome.Handled);
     }
 
     [Test]
@@ -124,10 +124,10 @@ public sealed class PlatformTests : ChipFixture
         Run();
 
         guest.Answers.Select(answer => answer.Outcome).Should().Equal(
-            Abstractions.Msr.MsrOutcome.Handled,
-            Abstractions.Msr.MsrOutcome.Handled,
-            Abstractions.Msr.MsrOutcome.Handled,
-            Abstractions.Msr.MsrOutcome.GeneralProtection);
+            Vmm.Abstractions.Msr.MsrOutcome.Handled,
+            Vmm.Abstractions.Msr.MsrOutcome.Handled,
+            Vmm.Abstractions.Msr.MsrOutcome.Handled,
+            Vmm.Abstractions.Msr.MsrOutcome.GeneralProtection);
         guest.Answers[2].Value.Should().Be(Enabled);
     }
 
@@ -143,8 +143,8 @@ public sealed class PlatformTests : ChipFixture
         InitializePic();
         uint levels = 0x20;
         Machine.Ports.Access(Cpu, isIn: false, 0x4d0, 1, ref levels);
-        Abstractions.Events.IInterruptLine first = Machine.GetInterruptLine(5);
-        Abstractions.Events.IInterruptLine second = Machine.GetInterruptLine(5);
+        Vmm.Abstractions.Events.IInterruptLine first = Machine.GetInterruptLine(5);
+        Vmm.Abstractions.Events.IInterruptLine second = Machine.GetInterruptLine(5);
         first.SetLevel(true);
         second.SetLevel(true);
         second.SetLevel(true);

@@ -81,7 +81,7 @@ public sealed class TimerInterruptTests
     public void TSC_deadline_fires_not_before_the_counter_reaches_it()
     {
         using ChipGuest guest = new();
-        if (guest.Machine.Machine.GetLocalApic(default).ReadMsr(TscDeadlineMsr, out _) == Abstractions.Msr.MsrOutcome.Unhandled)
+        if (guest.Machine.Machine.GetLocalApic(default).ReadMsr(TscDeadlineMsr, out _) == Vmm.Abstractions.Msr.MsrOutcome.Unhandled)
         {
             Assert.Ignore("this host's KVM cannot hand IA32_TSC_DEADLINE over");
         }
@@ -131,7 +131,7 @@ public sealed class TimerInterruptTests
 
         guest.Machine.RunToEnd();
 
-        guest.Machine.Cpu.X2ApicState.Should().Be(Abstractions.Registers.X2ApicState.Enabled);
+        guest.Machine.Cpu.X2ApicState.Should().Be(Vmm.Abstractions.Registers.X2ApicState.Enabled);
     }
 
     [Test]
@@ -229,18 +229,18 @@ public sealed class TimerInterruptTests
         guest.Count().Should().Be(1);
     }
 
-    private sealed class LineSwitch(IInterruptLine line) : Abstractions.IoPorts.IPortHandler
+    private sealed class LineSwitch(IInterruptLine line) : Vmm.Abstractions.IoPorts.IPortHandler
     {
-        public Abstractions.IoPorts.PortOutcome Read(Abstractions.Vcpu.IVirtualCpu vcpu, ushort port, int bytes, out uint value)
+        public Vmm.Abstractions.IoPorts.PortOutcome Read(Vmm.Abstractions.Vcpu.IVirtualCpu vcpu, ushort port, int bytes, out uint value)
         {
             value = 0;
-            return Abstractions.IoPorts.PortOutcome.Handled;
+            return Vmm.Abstractions.IoPorts.PortOutcome.Handled;
         }
 
-        public Abstractions.IoPorts.PortOutcome Write(Abstractions.Vcpu.IVirtualCpu vcpu, ushort port, int bytes, uint value)
+        public Vmm.Abstractions.IoPorts.PortOutcome Write(Vmm.Abstractions.Vcpu.IVirtualCpu vcpu, ushort port, int bytes, uint value)
         {
             line.SetLevel((value & 1) != 0);
-            return Abstractions.IoPorts.PortOutcome.Handled;
+            return Vmm.Abstractions.IoPorts.PortOutcome.Handled;
         }
     }
 }
