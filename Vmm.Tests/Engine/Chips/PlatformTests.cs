@@ -4,7 +4,6 @@ using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Chips;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
-using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Engine;
@@ -78,7 +77,7 @@ public sealed class PlatformTests : ChipFixture
     [Test]
     public void Registers_are_served_on_behalf_of_a_vCPU()
     {
-        IInEngineMmio registers = Machine;
+        VirtualMachine registers = Machine;
         Start(1);
 
         registers.TryRead(new VcpuId(1), At(LocalApic + 0x20), 4, out ulong id).Should().BeTrue();
