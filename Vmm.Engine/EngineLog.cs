@@ -32,6 +32,9 @@ internal static class EngineLog
         }
     }
 
+    public static void TimerFailed(ILogger log, string name, Exception error) =>
+        log.Error(error, "VM {Name}: a device failed on the timer thread", name);
+
     public static void FirstUnclaimed(ILogger log, string name, string kind, ulong address) =>
         log.Debug("VM {Name}: nobody claims {Kind} 0x{Address:x}; further accesses to it are only counted", name, kind, address);
 }

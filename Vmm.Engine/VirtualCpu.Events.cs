@@ -226,9 +226,18 @@ public sealed partial class VirtualCpu
         {
             ClearNmi();
             backend.InjectNmi();
+            injected |= _apic is not null;
         }
 
-        if (IsExternalInterruptPending
+        if (_apic is { } apic)
+        {
+            InjectChipInterrupt(backend, apic, injected);
+        }
+        else if (Id.Value == 0 && _machine.Chips?.AtPic is { } pic)
+        {
+            InjectPicInterrupt(backend, pic, injected);
+        }
+        else if (IsExternalInterruptPending
             && _machine.InterruptControllerMode == InterruptControllerMode.Userspace
             && _machine.ExternalInterruptSource is { } source)
         {

@@ -4,6 +4,7 @@ using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Registers;
+using Vmm.Emulation.Interrupts;
 
 namespace Vmm.Engine;
 
@@ -60,7 +61,7 @@ public sealed partial class VirtualCpu
             try
             {
                 return _machine.InterruptControllerMode == InterruptControllerMode.Userspace
-                    ? _x2ApicState
+                    ? _apic is null ? _x2ApicState : _apic.Mode == ApicMode.X2Apic ? X2ApicState.Enabled : X2ApicState.Disabled
                     : (ReadApicBase() & ApicBaseX2Apic) != 0 ? X2ApicState.Enabled : X2ApicState.Disabled;
             }
             finally
@@ -93,6 +94,12 @@ public sealed partial class VirtualCpu
                     {
                         EngineThrow.Refuse(Operation, VmmError.ENOENT, "the hypervisor refuses the APIC base");
                     }
+                }
+
+                if (_apic is { } apic)
+                {
+                    apic.SetX2Apic(value == X2ApicState.Enabled);
+                    PushApicBase(Backend, apic);
                 }
 
                 _x2ApicState = value;
@@ -270,6 +277,7 @@ public sealed partial class VirtualCpu
     {
         _emulated?.Accesses.Reset();
         BackendVcpuReset.Apply(Backend, initOnly);
+        ResetLocalApic(Backend, initOnly);
         _exitEvent = default;
         _exceptionEvent = default;
         Volatile.Write(ref _nmiPending, false);

@@ -243,8 +243,14 @@ public sealed partial class VirtualCpu
             return;
         }
 
-        while (Volatile.Read(ref _attention) == 0 || Attend(backend) == Next.Continue)
+        while (true)
         {
+            _machine.Time.Poll(_timeStamp);
+            if (Volatile.Read(ref _attention) != 0 && Attend(backend) == Next.Return)
+            {
+                return;
+            }
+
             EnterGuest(backend);
             if (Handle(backend) == Next.Return)
             {
@@ -301,6 +307,12 @@ public sealed partial class VirtualCpu
             return Next.Return;
         }
 
+        if (_isNotStarted)
+        {
+            Volatile.Write(ref _isNotStarted, false);
+            _machine.SetHalted(Id, halted: false);
+        }
+
         InjectEvents(backend);
         return Next.Continue;
     }
@@ -347,7 +359,11 @@ public sealed partial class VirtualCpu
         switch (_exit.Code)
         {
             case ExitCode.InterruptWindow:
+            case ExitCode.SetTpr when _apic is not null:
                 Interlocked.Exchange(ref _attention, 1);
+                return Next.Continue;
+            case ExitCode.IoapicEoi when _machine.Chips?.IoApic is { } ioApic:
+                ioApic.EndOfInterrupt((byte)_exit.Value);
                 return Next.Continue;
             case ExitCode.InstructionEmulation:
                 return HandleEmulationFailure(backend);

@@ -11,6 +11,8 @@ public sealed partial class VirtualCpu
 {
     private const int HaltPollMilliseconds = 1000;
 
+    private bool _isNotStarted;
+
     /// <summary>
     /// Waits until every active vCPU knows of the suspension; leaves early when somebody wants this vCPU meanwhile.
     /// </summary>
@@ -45,6 +47,11 @@ public sealed partial class VirtualCpu
     private Next SleepWhileHalted(IBackendVcpu backend)
     {
         ulong rip = backend.GetRegister(RegisterName.Rip);
+        if (_apic is { } apic)
+        {
+            PullTaskPriority(backend, apic);
+        }
+
         bool interruptible = (backend.GetRegister(RegisterName.Rflags) & (1 << 9)) != 0;
         if (!interruptible && _machine.Options.DetectHalt && !HasWakeEvent(interruptible))
         {
@@ -89,13 +96,30 @@ public sealed partial class VirtualCpu
         || _exceptionEvent.IsValid
         || _exitEvent.IsValid
         || IsRunStatePending
-        || (interruptible && IsExternalInterruptPending);
+        || (interruptible && (IsExternalInterruptPending || HasChipInterrupt));
+
+    /// <summary>
+    /// Whether the vCPU, although it is noted as halted, has something that makes it execute and that its thread has not come to yet.
+    /// Any thread.
+    /// </summary>
+    internal bool IsAboutToWake
+    {
+        get
+        {
+            VcpuRunState state = _runState;
+            return IsNmiPending
+                || (state & VcpuRunState.PendingInit) != 0
+                || (state & (VcpuRunState.Init | VcpuRunState.Run | VcpuRunState.PendingSipi)) == (VcpuRunState.Init | VcpuRunState.PendingSipi)
+                || ((state & VcpuRunState.Run) != 0 && Volatile.Read(ref _isNotStarted));
+        }
+    }
 
     /// <summary>Processes INIT and start-up interrupts, and sleeps while the vCPU is not started.</summary>
     private Next ProcessRunState()
     {
         while (true)
         {
+            bool mark = false;
             bool reset = false;
             bool start = false;
             byte vector = 0;
@@ -118,6 +142,10 @@ public sealed partial class VirtualCpu
                 {
                     return Next.Continue;
                 }
+                else if (_apic is not null && !_isNotStarted)
+                {
+                    mark = true;
+                }
                 else if (!(leave = HasBailoutReason()))
                 {
                     EnterTimeState(VcpuTimeState.Idle);
@@ -128,8 +156,15 @@ public sealed partial class VirtualCpu
                 }
             }
 
-            if (reset)
+            if (mark)
             {
+                // Only another processor starts this one: when all others are halted for good, it is too.
+                Volatile.Write(ref _isNotStarted, true);
+                _machine.SetNotStarted(Id, hasBeenReset: (_runState & VcpuRunState.Init) != 0);
+            }
+            else if (reset)
+            {
+                Volatile.Write(ref _isNotStarted, false);
                 ResetOwned(initOnly: true);
             }
             else if (start)

@@ -81,6 +81,10 @@ public sealed partial class VirtualCpu : IVirtualCpu
         {
             _ = Backend;
             _machine.Activate(this);
+            if (_apic is not null)
+            {
+                _machine.RequireChips().Fabric!.Attach(_apic);
+            }
         }
         finally
         {
@@ -135,12 +139,14 @@ public sealed partial class VirtualCpu : IVirtualCpu
     {
         _exit = default;
         _emulated = null;
+        _apic = null;
         _singleSteps = false;
         _exitEvent = default;
         _exceptionEvent = default;
         Volatile.Write(ref _nmiPending, false);
         Volatile.Write(ref _externalInterruptPending, false);
         _isHalted = false;
+        _isNotStarted = false;
         _hasRun = false;
         _x2ApicState = Abstractions.Registers.X2ApicState.Disabled;
         lock (_gate)
@@ -185,6 +191,7 @@ public sealed partial class VirtualCpu : IVirtualCpu
         IBackendVcpu backend = _machine.BackendVm.CreateVcpu(Id);
         try
         {
+            MakeLocalApic(backend);
             PushCpuid(backend, _cpuid);
         }
         catch (VmmException)
@@ -204,7 +211,17 @@ public sealed partial class VirtualCpu : IVirtualCpu
     }
 
     /// <summary>What CPUID answers on this vCPU.</summary>
-    private CpuidEntry[] Answers(CpuidConfiguration configuration) => (configuration.Flags & CpuidFlags.LegacyHandling) != 0
-        ? VcpuCpuid.Adapt(_machine.SupportedCpuid, Id, _machine.Topology)
-        : [.. configuration.Entries];
+    private CpuidEntry[] Answers(CpuidConfiguration configuration)
+    {
+        bool isLegacy = (configuration.Flags & CpuidFlags.LegacyHandling) != 0;
+        CpuidEntry[] entries = isLegacy
+            ? VcpuCpuid.Adapt(_machine.SupportedCpuid, Id, _machine.Topology)
+            : [.. configuration.Entries];
+        if (_machine.HasLocalApics)
+        {
+            VcpuCpuid.DescribeLocalApic(entries, _tscDeadlineFrequency > 0, announce: isLegacy);
+        }
+
+        return entries;
+    }
 }

@@ -199,7 +199,32 @@ public sealed partial class VirtualMachine
         lock (_setsLock)
         {
             _halted = halted ? _halted.With(id) : _halted.Without(id);
-            all = halted && _active.IsSubsetOf(_halted);
+            all = halted && IsHaltedForGood();
+        }
+
+        if (all)
+        {
+            TrySuspend(SuspendReason.Halt);
+        }
+    }
+
+    /// <summary>
+    /// Notes that a vCPU waits to be started. It suspends the VM only when it had been reset and was the last to execute: a vCPU that
+    /// was never started may have begun to wait before the others were made active.
+    /// </summary>
+    internal void SetNotStarted(VcpuId id, bool hasBeenReset)
+    {
+        if (!_options.DetectHalt)
+        {
+            return;
+        }
+
+        bool all;
+        lock (_setsLock)
+        {
+            bool alone = _halted.IsEmpty;
+            _halted = _halted.With(id);
+            all = hasBeenReset && !alone && IsHaltedForGood();
         }
 
         if (all)
@@ -228,6 +253,13 @@ public sealed partial class VirtualMachine
         }
     }
 
+    /// <summary>
+    /// Whether every active vCPU is halted and has nothing to wake for: an event that another one sent before it halted is seen here
+    /// even where the target's thread has not run since. Under the lock of the sets.
+    /// </summary>
+    private bool IsHaltedForGood() =>
+        _active.IsSubsetOf(_halted) && !Array.Exists(_vcpus, static cpu => cpu.IsAboutToWake);
+
     private static void WatchForHalt(object? state)
     {
         if (((WeakReference<VirtualMachine>)state!).TryGetTarget(out VirtualMachine? machine) && !machine.IsDisposed)
@@ -245,6 +277,14 @@ public sealed partial class VirtualMachine
         }
 
         Volatile.Write(ref _isPaused, paused);
+        if (paused)
+        {
+            Time.Stop();
+        }
+        else
+        {
+            Time.Continue();
+        }
     }
 
     private void NotifyActive()

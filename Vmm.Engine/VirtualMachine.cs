@@ -11,10 +11,13 @@ using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Time;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Emulation.Timers;
+using Vmm.Engine.Chips;
 using Vmm.Engine.IoPorts;
 using Vmm.Engine.Memory;
 using Vmm.Engine.Msr;
 using Vmm.Engine.SecondChance;
+using Vmm.Engine.Time;
 
 namespace Vmm.Engine;
 
@@ -34,10 +37,9 @@ public sealed partial class VirtualMachine : IVirtualMachine
     private readonly MsrSpace _msrs = new();
     private readonly Timer? _haltWatch;
     private CpuTopology _topology = CpuTopology.Single;
-    private long _bootTimestamp;
     private int _disposed;
 
-    internal VirtualMachine(IHypervisorBackend backend, VirtualMachineOptions options, ILogger log)
+    internal VirtualMachine(IHypervisorBackend backend, VirtualMachineOptions options, ILogger log, ManualClock? clock = null)
     {
         _options = options;
         _log = log.ForContext<VirtualMachine>();
@@ -55,7 +57,17 @@ public sealed partial class VirtualMachine : IVirtualMachine
             _vcpus[i] = new VirtualCpu(this, new VcpuId(i));
         }
 
-        _bootTimestamp = HostClock.Now.Nanoseconds;
+        Time = new VirtualTime(backend, clock, error => EngineLog.TimerFailed(_log, Name, error));
+        try
+        {
+            MakeChips();
+        }
+        catch (VmmException)
+        {
+            BackendVm.Dispose();
+            throw;
+        }
+
         if (options.DetectHalt && options.InterruptControllerMode != InterruptControllerMode.Userspace)
         {
             WeakReference<VirtualMachine> self = new(this);
@@ -132,6 +144,9 @@ public sealed partial class VirtualMachine : IVirtualMachine
     /// </summary>
     public IReadOnlyList<KeyValuePair<string, long>> SecondChancesByInstruction => SecondChances.Read();
 
+    /// <summary>The VM's time.</summary>
+    internal VirtualTime Time { get; }
+
     /// <summary>The hypervisor.</summary>
     internal IHypervisorBackend HypervisorBackend { get; }
 
@@ -197,23 +212,35 @@ public sealed partial class VirtualMachine : IVirtualMachine
     public VcpuId ApicIdToVcpuId(int apicId) => new(apicId);
 
     /// <summary>
-    /// The wire to an input of the hypervisor's interrupt controllers. Any thread; the wire stays valid across a
-    /// reinitialization.
+    /// A wire to an input of the VM's interrupt controllers: the hypervisor's in kernel mode, the engine's own in userspace mode, where
+    /// wires to one input are joined. Any thread; the wire stays valid across a reinitialization.
     /// </summary>
-    /// <param name="line">The global system interrupt, from 0.</param>
+    /// <param name="line">
+    /// The global system interrupt, from 0. The first 16 are the ISA interrupts too, of which 0 is on pin 2 of the engine's I/O APIC.
+    /// </param>
     /// <returns>The wire.</returns>
     /// <exception cref="VmmException">
-    /// ENOTSUP: the hypervisor does not have the controllers in this VM's mode.
+    /// ENOTSUP: the VM has no such controllers; EINVAL: the engine's have no such input.
     /// </exception>
     public IInterruptLine GetInterruptLine(int line)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(line);
+        if (HasIoApic)
+        {
+            if (line >= PlatformChips.Lines(this))
+            {
+                EngineThrow.Invalid("GetInterruptLine", $"the I/O APIC has no input for line {line}");
+            }
+
+            return new ChipLine(this, line);
+        }
+
         if (InterruptControllerMode != InterruptControllerMode.Kernel || BackendVm is not IBackendInterrupts)
         {
             EngineThrow.Refuse(
                 "GetInterruptLine",
                 VmmError.ENOTSUP,
-                $"in {InterruptControllerMode} mode no interrupt controller of the hypervisor has line {line}");
+                $"in {InterruptControllerMode} mode no interrupt controller of this VM has line {line}");
         }
 
         return new BackendInterruptLine(this, line);
@@ -248,8 +275,16 @@ public sealed partial class VirtualMachine : IVirtualMachine
         }
 
         _memoryMap.Withdraw();
-        BackendVm.Dispose();
-        BackendVm = CreateBackendVm();
+        using (Time.KeepTimerOut())
+        {
+            // Lines fall into the old controllers, wherever they are.
+            _chips?.Abandon();
+            BackendVm.Dispose();
+            BackendVm = CreateBackendVm();
+            Time.Restart();
+            MakeChips();
+        }
+
         _memoryMap.Restore();
         foreach (VirtualCpu cpu in _vcpus)
         {
@@ -257,15 +292,14 @@ public sealed partial class VirtualMachine : IVirtualMachine
         }
 
         ClearSets();
-        _bootTimestamp = HostClock.Now.Nanoseconds;
         EngineLog.Reinitialized(_log, Name);
     }
 
     /// <inheritdoc/>
-    public VmTime Normalize(HostTime hostTime) => new(unchecked(hostTime.Nanoseconds - _bootTimestamp));
+    public VmTime Normalize(HostTime hostTime) => Time.Normalize(hostTime);
 
     /// <inheritdoc/>
-    public HostTime Denormalize(VmTime time) => new(unchecked(time.Nanoseconds + _bootTimestamp));
+    public HostTime Denormalize(VmTime time) => Time.Denormalize(time);
 
     /// <summary>
     /// Stops the vCPUs, waits until they have left the guest, and frees everything. Later calls do nothing.
@@ -286,6 +320,7 @@ public sealed partial class VirtualMachine : IVirtualMachine
         }
 
         _haltWatch?.Dispose();
+        Time.Dispose();
         EngineMetrics.Unregister(this);
         foreach (VirtualCpu cpu in _vcpus)
         {
@@ -314,7 +349,10 @@ public sealed partial class VirtualMachine : IVirtualMachine
         InterruptControllerMode,
         (_options.Flags & CreateFlags.TrackDirty) != 0,
         MsrExits: true,
-        HypercallExits: false));
+        HypercallExits: false)
+    {
+        ApicMsrExits = HasLocalApics,
+    });
 
     private sealed class BackendInterruptLine(VirtualMachine machine, int line) : IInterruptLine
     {

@@ -5,6 +5,7 @@ using Serilog.Core;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
+using Vmm.Emulation.Timers;
 
 namespace Vmm.Engine;
 
@@ -21,7 +22,17 @@ public sealed class VirtualMachineFactory(IHypervisorBackend backend, ILogger? l
     /// <param name="options">Name, flags and limits.</param>
     /// <returns>The VM, owned by the caller.</returns>
     /// <exception cref="VmmException">As for <see cref="IVirtualMachineFactory.Create"/>.</exception>
-    public VirtualMachine Create(VirtualMachineOptions options)
+    public VirtualMachine Create(VirtualMachineOptions options) => Create(options, clock: null);
+
+    /// <summary>
+    /// Creates a VM whose chips have a time that is turned by hand, so that a test steps it to the nanosecond. The guest's TSC and
+    /// what the hypervisor has itself stay on the host's time.
+    /// </summary>
+    /// <param name="options">Name, flags and limits.</param>
+    /// <param name="clock">The VM's clock, for it alone; null stands for the host's. Any thread may turn it, one at a time.</param>
+    /// <returns>The VM, owned by the caller.</returns>
+    /// <exception cref="VmmException">As for <see cref="IVirtualMachineFactory.Create"/>.</exception>
+    public VirtualMachine Create(VirtualMachineOptions options, ManualClock? clock)
     {
         ArgumentNullException.ThrowIfNull(options);
         const string Operation = "vm_create";
@@ -53,7 +64,7 @@ public sealed class VirtualMachineFactory(IHypervisorBackend backend, ILogger? l
                 Operation, $"{backend.Description.Name} has at most {backend.Description.MaxCpus} vCPUs a VM, not {options.MaxCpus}");
         }
 
-        return new VirtualMachine(backend, options, logger ?? Logger.None);
+        return new VirtualMachine(backend, options, logger ?? Logger.None, clock);
     }
 
     IVirtualMachine IVirtualMachineFactory.Create(VirtualMachineOptions options) => Create(options);

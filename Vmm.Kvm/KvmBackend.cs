@@ -14,7 +14,7 @@ using Vmm.Kvm.Interop;
 namespace Vmm.Kvm;
 
 /// <summary>The Linux hypervisor behind <c>/dev/kvm</c> (Linux, Documentation/virt/kvm/api.rst).</summary>
-public sealed class KvmBackend : IHypervisorBackend
+public sealed class KvmBackend : IHypervisorBackend, IPreciseWaitProvider
 {
     private const int DefaultMaxCpus = 4;
 
@@ -116,6 +116,9 @@ public sealed class KvmBackend : IHypervisorBackend
 
     /// <inheritdoc/>
     public IBackendVm CreateVm(in BackendVmOptions options) => new KvmVm(this, options);
+
+    /// <inheritdoc/>
+    public IPreciseWait CreatePreciseWait() => new PreciseWait();
 
     /// <summary>Lets the device go; VMs that still exist keep it open.</summary>
     public void Dispose() => _system.Dispose();

@@ -393,13 +393,16 @@ internal sealed partial class KvmVcpu
     }
 
     /// <summary>Notes what a KVM_RUN has made of the caches.</summary>
-    private void AfterRun()
+    /// <param name="entered">Whether the run surely entered the guest, which has then taken an interrupt that was queued.</param>
+    private void AfterRun(bool entered)
     {
         _hasRun = true;
         _regsValid = _syncRegisters;
         _sregsValid = _sregsDirty;
         _debugregsValid = _debugregsDirty;
         _eventsValid = _eventsDirty;
+        _eventsTouched = _eventsDirty;
+        _isInterruptQueued &= !entered;
     }
 
     /// <summary>Makes the writes that were held back while a read was pending.</summary>

@@ -118,7 +118,7 @@ internal sealed partial class KvmVcpu
         {
             WriteBack();
             int error = _fd.RunInSession();
-            AfterRun();
+            AfterRun(entered: error == 0);
             if (error == 0)
             {
                 _pending = PendingOperation.None;
@@ -298,7 +298,7 @@ internal sealed partial class KvmVcpu
                 _page.RequestImmediateExit();
             }
 
-            AfterRun();
+            AfterRun(entered: false);
             return error switch
             {
                 0 => false,

@@ -20,6 +20,8 @@ internal sealed partial class KvmVcpu
 
     private bool _eventsValid;
     private bool _eventsDirty;
+    private bool _eventsTouched;
+    private bool _isInterruptQueued;
     private BackendEvents _events;
     private KvmGuestDebugFlags _guestDebug;
     private byte[] _xsave = [];
@@ -50,13 +52,47 @@ internal sealed partial class KvmVcpu
             _events = value;
             _eventsValid = true;
             _eventsDirty = true;
+            _eventsTouched = true;
         }
     }
 
     /// <inheritdoc/>
-    public bool IsReadyForInterrupt => _hasRun
-        ? _page.Run.ReadyForInterruptInjection != 0
-        : (Regs.Rflags & (1 << 9)) != 0 && !Events.InterruptShadow;
+    public bool IsReadyForInterrupt
+    {
+        get
+        {
+            if (_isInterruptQueued)
+            {
+                return false;
+            }
+
+            // What KVM says holds for the state that the run left; the engine may have executed instructions or changed state since.
+            bool isEnabled = (Regs.Rflags & (1 << 9)) != 0;
+            if (_hasRun && !_eventsTouched && isEnabled == (_page.Run.IfFlag != 0))
+            {
+                return _page.Run.ReadyForInterruptInjection != 0;
+            }
+
+            // In split mode the local APIC, which is KVM's, has a say too: KVM tells after the next run.
+            return IsWithoutController && isEnabled && Events is { InterruptShadow: false, Injected.IsValid: false };
+        }
+    }
+
+    /// <inheritdoc/>
+    public byte TaskPriority
+    {
+        get => IsWithoutController ? (byte)(_page.Run.Cr8 & 0xf) : (byte)0;
+        set
+        {
+            if (IsWithoutController)
+            {
+                _page.Run.Cr8 = value & 0xfu;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public long TscDeadlineFrequency => _vm.FiltersApicMsrs ? Math.Max(_fd.GetTscKhz(), 0) * 1000L : 0;
 
     /// <inheritdoc/>
     public bool InterruptWindowRequested
@@ -85,6 +121,7 @@ internal sealed partial class KvmVcpu
     {
         WriteBack();
         _fd.Interrupt(vector);
+        _isInterruptQueued = true;
         _eventsValid = false;
     }
 
@@ -238,6 +275,8 @@ internal sealed partial class KvmVcpu
                 throw NoCapability("vmsetcap", capability);
         }
     }
+
+    private bool IsWithoutController => _vm.InterruptControllerMode == InterruptControllerMode.Userspace;
 
     private static VmmException NoCapability(string operation, VcpuCapability capability) =>
         new(operation, VmmError.ENOENT, capability switch

@@ -24,6 +24,7 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
     private readonly Lock _lock = new();
     private readonly KvmVmFd _vm;
     private readonly List<Placement?> _placements = [];
+    private readonly (ulong Address, uint Data)?[] _levelRoutes = new (ulong, uint)?[KvmConstants.IoapicNumPins];
     private readonly int _maxSlots;
     private readonly int _maxCpus;
 
@@ -57,6 +58,9 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
 
     /// <summary>The VM's name.</summary>
     public string Name { get; }
+
+    /// <summary>Whether accesses to IA32_APIC_BASE and IA32_TSC_DEADLINE become exits.</summary>
+    internal bool FiltersApicMsrs { get; private set; }
 
     /// <inheritdoc/>
     public IBackendVcpu CreateVcpu(VcpuId id)
@@ -121,6 +125,41 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
     /// </summary>
     public bool ExitsOnEmulationFailure { get; private set; }
 
+    /// <inheritdoc/>
+    public void SetLevelRoute(int pin, (ulong Address, uint Data)? message)
+    {
+        lock (_lock)
+        {
+            // A change makes every vCPU look at the table again; most writes of a guest change nothing.
+            if (_levelRoutes[pin] == message)
+            {
+                return;
+            }
+
+            _levelRoutes[pin] = message;
+            List<KvmIrqRoutingEntry> entries = [];
+            for (int gsi = 0; gsi < _levelRoutes.Length; gsi++)
+            {
+                if (_levelRoutes[gsi] is { } route)
+                {
+                    entries.Add(new KvmIrqRoutingEntry
+                    {
+                        Gsi = (uint)gsi,
+                        Type = (uint)KvmIrqRoutingType.Msi,
+                        Msi = new KvmIrqRoutingMsi
+                        {
+                            AddressLo = (uint)route.Address,
+                            AddressHi = (uint)(route.Address >> 32),
+                            Data = route.Data,
+                        },
+                    });
+                }
+            }
+
+            _vm.SetGsiRouting(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(entries));
+        }
+    }
+
     /// <summary>Whether the VM has a capability.</summary>
     public bool Has(KvmCapability capability) => _vm.CheckExtension(capability) > 0;
 
@@ -183,6 +222,12 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
             _vm.EnableUserSpaceMsr(KvmMsrExitReason.Unknown | KvmMsrExitReason.Inval | KvmMsrExitReason.Filter);
         }
 
+        if (options is { ApicMsrExits: true, InterruptControllerMode: InterruptControllerMode.Userspace }
+            && Has(KvmCapability.X86UserSpaceMsr) && Has(KvmCapability.X86MsrFilter))
+        {
+            FilterApicMsrs();
+        }
+
         if (Has(KvmCapability.ExitOnEmulationFailure) && Backend.ExitOnEmulationFailure)
         {
             _vm.EnableExitOnEmulationFailure(true);
@@ -197,6 +242,23 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
         {
             _vm.EnableExceptionPayload(true);
         }
+    }
+
+    /// <summary>
+    /// Makes the guest's accesses to the local APIC's MSRs that KVM would answer itself exits. The x2APIC's own cannot be filtered
+    /// (api.rst, KVM_X86_SET_MSR_FILTER) and need not be: without a local APIC of its own KVM does not know them.
+    /// </summary>
+    private void FilterApicMsrs()
+    {
+        const uint ApicBase = 0x1b;
+        const uint TscDeadline = 0x6e0;
+        byte[] denied = [0];
+        const KvmMsrFilterRangeFlags Both = KvmMsrFilterRangeFlags.Read | KvmMsrFilterRangeFlags.Write;
+        _vm.EnableUserSpaceMsr(KvmMsrExitReason.Unknown | KvmMsrExitReason.Inval | KvmMsrExitReason.Filter);
+        _vm.SetMsrFilter(
+            KvmMsrFilterFlags.Allow,
+            [new KvmMsrFilterEntry(Both, ApicBase, 1, denied), new KvmMsrFilterEntry(Both, TscDeadline, 1, denied)]);
+        FiltersApicMsrs = true;
     }
 
     private void Remove(int slot)

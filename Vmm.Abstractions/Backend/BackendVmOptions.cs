@@ -19,4 +19,11 @@ public readonly record struct BackendVmOptions(
     InterruptControllerMode InterruptControllerMode,
     bool TrackDirty,
     bool MsrExits,
-    bool HypercallExits);
+    bool HypercallExits)
+{
+    /// <summary>
+    /// Whether, in userspace mode, the guest's accesses to IA32_APIC_BASE and IA32_TSC_DEADLINE become exits, because the engine has
+    /// the local APICs. A hypervisor that cannot hand them over keeps them.
+    /// </summary>
+    public bool ApicMsrExits { get; init; }
+}

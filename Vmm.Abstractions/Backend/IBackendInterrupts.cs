@@ -17,4 +17,12 @@ public interface IBackendInterrupts
     /// <param name="data">The message's data.</param>
     /// <returns>Whether a local APIC took it; <see langword="false"/> when the guest has blocked it.</returns>
     bool SignalMsi(ulong address, uint data);
+
+    /// <summary>
+    /// Tells where the level-triggered interrupts of a pin of the engine's I/O APIC go, so that their ends are reported as
+    /// <see cref="Vcpu.ExitCode.IoapicEoi"/>. Only in split mode.
+    /// </summary>
+    /// <param name="pin">The pin, 0 to 23.</param>
+    /// <param name="message">The message's address and data, or null when the pin has none.</param>
+    void SetLevelRoute(int pin, (ulong Address, uint Data)? message);
 }

@@ -195,6 +195,18 @@ public interface IBackendVcpu : IDisposable
     /// <summary>Whether a run returns as soon as the guest can take an external interrupt.</summary>
     bool InterruptWindowRequested { get; set; }
 
+    /// <summary>
+    /// CR8, the class of the task priority, 0 to 15: as the last run left it, or as the next one begins. Only in userspace mode,
+    /// where the engine's local APIC has the register itself; elsewhere 0, and setting it does nothing.
+    /// </summary>
+    byte TaskPriority { get; set; }
+
+    /// <summary>
+    /// The rate of the guest's TSC in Hz, where the hypervisor hands IA32_TSC_DEADLINE over (<see cref="BackendVmOptions.ApicMsrExits"/>);
+    /// else 0.
+    /// </summary>
+    long TscDeadlineFrequency { get; }
+
     /// <summary>What the vCPU is doing, where the hypervisor has the local APICs; else always runnable.</summary>
     BackendActivity Activity { get; set; }
 }

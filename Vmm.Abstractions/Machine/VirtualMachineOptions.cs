@@ -29,6 +29,12 @@ public sealed record VirtualMachineOptions
     public InterruptControllerMode InterruptControllerMode { get; init; }
 
     /// <summary>
+    /// Whether the engine gives the VM a PC's interrupt controllers and timers: all of them in userspace mode; where the hypervisor has
+    /// the controllers, those that it lacks. Without it a VM in userspace mode has none, and the embedder answers for them.
+    /// </summary>
+    public bool PlatformChips { get; init; }
+
+    /// <summary>
     /// What happens to port and memory-mapped accesses that nobody claims: the engine answers (reads all ones, writes
     /// dropped), or <see cref="IVirtualCpu.Run"/> returns them.
     /// </summary>

@@ -5,6 +5,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Cli.Reports;
 using Vmm.Emulation.Cpuid;
@@ -14,7 +15,7 @@ using Vmm.Machine.Devices;
 namespace Vmm.Cli.Demo;
 
 /// <summary>Carries out <c>vmm demo</c>.</summary>
-internal sealed class DemoAction(CliHost host, string device, bool json)
+internal sealed class DemoAction(CliHost host, string device, InterruptControllerMode interruptControllers, bool json)
 {
     private const ulong MemorySize = 16 << 20;
     private const string LastLine = "done, powering off";
@@ -34,6 +35,7 @@ internal sealed class DemoAction(CliHost host, string device, bool json)
         {
             Name = "demo",
             MemorySize = MemorySize,
+            InterruptControllerMode = interruptControllers,
             Console = console,
             Timeout = s_timeout,
         });

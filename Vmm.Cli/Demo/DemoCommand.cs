@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.CommandLine;
+using Vmm.Cli.Run;
 
 namespace Vmm.Cli.Demo;
 
@@ -11,9 +12,19 @@ internal static class DemoCommand
     public static Command Create(CliHost host)
     {
         Option<bool> json = new("--json") { Description = "Reports as JSON on standard output, with what the guest printed in it." };
+        Option<string> irqchip = new("--irqchip")
+        {
+            Description = "Who has the interrupt controllers: KVM or this process.",
+            HelpName = "kernel|userspace",
+            DefaultValueFactory = _ => "kernel",
+        };
         Option<string> device = DeviceOption.Create();
-        Command command = new("demo", "Runs the built-in guest, which tries each way a guest talks to the engine, and checks it.") { json, device };
-        command.SetAction(result => new DemoAction(host, result.GetRequiredValue(device), result.GetValue(json)).Run());
+        Command command = new("demo", "Runs the built-in guest, which tries each way a guest talks to the engine, and checks it.") { json, irqchip, device };
+        command.SetAction(result => new DemoAction(
+            host,
+            result.GetRequiredValue(device),
+            RunSettings.ParseIrqchip(result.GetRequiredValue(irqchip)),
+            result.GetValue(json)).Run());
         return command;
     }
 }

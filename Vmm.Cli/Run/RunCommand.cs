@@ -20,7 +20,7 @@ internal static class RunCommand
         Option<string?> cmdline = Text("--cmdline", "TEXT", "The kernel's command line.");
         Option<string> memory = Text("--memory", "SIZE", s_defaults.Memory, "RAM, with K, M, G or T.");
         Option<string> cpus = Text("--cpus", "N", s_defaults.Cpus, "Processors. Those after the first are described by the MP table alone.");
-        Option<string> irqchip = Text("--irqchip", "kernel|split|userspace", s_defaults.Irqchip, "Who has the interrupt controllers; only kernel exists yet.");
+        Option<string> irqchip = Text("--irqchip", "kernel|split|userspace", s_defaults.Irqchip, "Who has the interrupt controllers: KVM or this process; split is not offered yet.");
         Option<string> cpu = Text("--cpu", "MODEL", s_defaults.Cpu, "The processor the guest sees: host, max, pvm-friendly, x86-64-v1 to -v4 or a profile F.json, then features to remove or add, such as host,-cx16,+x2apic. 'vmm cpu' shows them.");
         Option<string> cpuDependencies = CpuModelOption.CreateDependencies();
         Option<string> secondChance = Text("--second-chance", "on|off", s_defaults.SecondChance, "Execute in this process what KVM cannot emulate; off ends the guest there.");

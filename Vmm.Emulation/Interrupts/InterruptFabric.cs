@@ -14,6 +14,7 @@ public sealed class InterruptFabric
 {
     private readonly Lock _attachLock = new();
     private readonly LocalApic?[] _byId;
+    private readonly Func<InterruptMessage, bool>? _elsewhere;
     private LocalApic[] _attached = [];
     private IoApic[] _ioApics = [];
     private int _notX2;
@@ -23,13 +24,18 @@ public sealed class InterruptFabric
     /// <param name="extendedDestinations">
     /// Whether messages of devices and I/O APICs carry 15 bits of destination (see <see cref="Msi.TryDecode"/>).
     /// </param>
-    public InterruptFabric(int maximumApicId = 254, bool extendedDestinations = false)
+    /// <param name="elsewhere">
+    /// Delivers messages to local APICs that are not here but in the hypervisor, and says whether one took it; null when they are here.
+    /// </param>
+    public InterruptFabric(
+        int maximumApicId = 254, bool extendedDestinations = false, Func<InterruptMessage, bool>? elsewhere = null)
     {
         const int Limit = 32767;
         ArgumentOutOfRangeException.ThrowIfNegative(maximumApicId);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(maximumApicId, Limit);
         _byId = new LocalApic?[maximumApicId + 1];
         HasExtendedDestinations = extendedDestinations;
+        _elsewhere = elsewhere;
     }
 
     /// <summary>Whether messages of devices and I/O APICs carry 15 bits of destination.</summary>
@@ -89,6 +95,11 @@ public sealed class InterruptFabric
     /// <returns>Whether a processor took it.</returns>
     public bool Deliver(in InterruptMessage message)
     {
+        if (_elsewhere is not null)
+        {
+            return _elsewhere(message);
+        }
+
         Targets targets = new(this, message);
         if (message.Mode == DeliveryMode.LowestPriority)
         {

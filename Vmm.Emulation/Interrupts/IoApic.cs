@@ -154,6 +154,8 @@ public sealed partial class IoApic : IIoApic
         }
 
         InterruptMessage message = default;
+        InterruptMessage? route = null;
+        int pin = -1;
         bool sends = false;
         switch (offset)
         {
@@ -167,7 +169,15 @@ public sealed partial class IoApic : IIoApic
             case WindowOffset:
                 lock (_lock)
                 {
+                    pin = (_selected - FirstEntryRegister) >> 1;
                     sends = WriteSelected((uint)value, out message);
+                    route = (uint)pin < (uint)_entries.Length ? Route(_entries[pin]) : null;
+                }
+
+                // Before the interrupt, whose end shall be reported.
+                if ((uint)pin < (uint)_entries.Length)
+                {
+                    _options.Routed?.Invoke(pin, route);
                 }
 
                 break;
@@ -243,6 +253,15 @@ public sealed partial class IoApic : IIoApic
         {
             _fabric.Deliver(message);
         }
+    }
+
+    /// <summary>Where the level-triggered interrupts of an entry go, or null.</summary>
+    private static InterruptMessage? Route(ulong entry)
+    {
+        DeliveryMode mode = (DeliveryMode)((entry >> 8) & 7);
+        return (entry & (Level | Masked)) == Level && mode is DeliveryMode.Fixed or DeliveryMode.LowestPriority
+            ? Msi.Create((uint)(entry >> 56), 0, (entry & Logical) != 0, mode, (byte)entry) with { IsLevel = true }
+            : null;
     }
 
     private bool TrySend(int pin, out InterruptMessage message)

@@ -18,4 +18,10 @@ public sealed record IoApicOptions
     /// look at its source again. Called with no lock held, on the thread that ended the interrupt.
     /// </summary>
     public Action<int>? Ended { get; init; }
+
+    /// <summary>
+    /// Told the pin, and where its level-triggered interrupts go or null, whenever the guest changes the pin's entry: for a hypervisor
+    /// that has the local APICs and must know whose ends to report. Called with no lock held, on the thread that writes.
+    /// </summary>
+    public Action<int, InterruptMessage?>? Routed { get; init; }
 }

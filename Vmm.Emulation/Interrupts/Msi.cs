@@ -31,6 +31,18 @@ public static class Msi
         return true;
     }
 
+    /// <summary>Makes the address and data that stand for a message with a destination of 8 bits.</summary>
+    /// <param name="message">The message.</param>
+    /// <returns>What a device would write, and where.</returns>
+    public static (ulong Address, uint Data) Encode(in InterruptMessage message)
+    {
+        const uint Asserted = 1 << 14;
+        const uint Level = 1 << 15;
+        ulong address = Window | ((ulong)(message.Destination & 0xff) << 12) | (message.IsLogical ? (ulong)Logical : 0);
+        uint data = message.Vector | ((uint)message.Mode << 8) | Asserted | (message.IsLevel ? Level : 0);
+        return (address, data);
+    }
+
     /// <summary>Makes a message of a destination in two parts: wide only when the upper part is used.</summary>
     internal static InterruptMessage Create(uint low, uint high, bool logical, DeliveryMode mode, byte vector) =>
         new(low | (high << 8), mode, vector, logical, IsLevel: false, IsWide: high != 0);

@@ -32,6 +32,8 @@ internal static unsafe partial class LibC
     public const int F_SEAL_SHRINK = 2;
     public const int F_SEAL_GROW = 4;
     public const int FD_CLOEXEC = 1;
+    public const short POLLIN = 1;
+    public const int PR_SET_TIMERSLACK = 29;
     public const int SIG_BLOCK = 0;
     public const int SIG_SETMASK = 2;
 
@@ -94,6 +96,12 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library)]
     public static partial int gettid();
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int ppoll(PollFd* descriptors, nuint count, TimeSpec* timeout, SignalSet* mask);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int prctl(int option, nuint argument2, nuint argument3, nuint argument4, nuint argument5);
 
     /// <summary>Sends a signal to one thread of a process.</summary>
     [LibraryImport(Library, SetLastError = true)]

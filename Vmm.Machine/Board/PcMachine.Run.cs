@@ -4,6 +4,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Emulation.Instructions.Paging;
 using Vmm.Engine.SecondChance;
@@ -42,8 +43,11 @@ public sealed partial class PcMachine
 
             // Where the hypervisor has the local APICs, it is the one that makes further vCPUs wait for their start-up
             // interrupt: the engine lets all of them run.
-            cpu.SetRunState(VcpuRunState.Run);
+            bool runs = cpu.Id.Value == 0 || _options.InterruptControllerMode != InterruptControllerMode.Userspace;
+            cpu.SetRunState(runs ? VcpuRunState.Run : VcpuRunState.Halt);
         }
+
+        _machine.Rtc.Time = DateTimeOffset.UtcNow;
 
         _bootState.ApplyTo(vcpus[0]);
         MachineLog.Started(_log, _options.Name, vcpus.Length, _options.MemorySize);

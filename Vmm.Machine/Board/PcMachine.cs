@@ -19,12 +19,13 @@ using Vmm.Machine.Devices;
 namespace Vmm.Machine.Board;
 
 /// <summary>
-/// A PC: RAM around the hole below 4 GiB, the hypervisor's interrupt controllers and timer, a serial console at COM1, the
-/// debug-exit port, and the ports for reset and power. Build it, load an image, run it once, dispose it.
+/// A PC: RAM around the hole below 4 GiB, interrupt controllers and an 8254 (the hypervisor's or the engine's), HPET, ACPI
+/// power-management timer and real-time clock, a serial console at COM1, the debug-exit port, and the ports for reset and power.
+/// Build it, load an image, run it once, dispose it.
 /// </summary>
 /// <remarks>
-/// There is no real-time clock, no keyboard controller, no PCI and no ACPI: what nobody claims reads all ones. Further
-/// processors are described by the MP table alone.
+/// There is no keyboard controller and no PCI: what nobody claims reads all ones. A Linux kernel gets ACPI tables and, for one
+/// without ACPI, an MP table.
 /// </remarks>
 public sealed partial class PcMachine : IDisposable
 {
@@ -67,6 +68,7 @@ public sealed partial class PcMachine : IDisposable
             InterruptControllerMode = options.InterruptControllerMode,
             UnclaimedAccess = UnclaimedAccess.Default,
             UnclaimedMsr = UnclaimedMsr.GeneralProtection,
+            PlatformChips = true,
             SecondChance = options.SecondChance,
         });
         try
@@ -108,12 +110,12 @@ public sealed partial class PcMachine : IDisposable
         ArgumentNullException.ThrowIfNull(backend);
         ArgumentNullException.ThrowIfNull(options);
         const string Operation = "PcMachine.Create";
-        if (MissingFor(options.InterruptControllerMode) is { } missing)
+        if (options.InterruptControllerMode == InterruptControllerMode.Split)
         {
             throw new VmmException(
                 Operation,
                 VmmError.ENOTSUP,
-                $"interrupt-controller mode {options.InterruptControllerMode} needs {missing} of this engine, which do not exist yet; use {InterruptControllerMode.Kernel}");
+                $"interrupt-controller mode {InterruptControllerMode.Split} is not offered until level-triggered interrupts are proven with it; use {InterruptControllerMode.Kernel} or {InterruptControllerMode.Userspace}");
         }
 
         if (options.Cpus is < 1 or > MpTable.MaximumProcessors)
@@ -144,10 +146,11 @@ public sealed partial class PcMachine : IDisposable
     public LinuxBootResult LoadLinux(LinuxBootOptions options)
     {
         RequireNoImage();
-        LinuxBootResult result = LinuxLoader.Load(_machine.Memory, Layout, options);
+        GuestPhysicalAddress tables = new(AcpiTables.DefaultAddress);
+        LinuxBootResult result = LinuxLoader.Load(_machine.Memory, Layout, options with { AcpiRsdp = tables });
+        AcpiTables.Write(_machine.Memory, Acpi, tables);
 
-        // ACPI is not there yet; a kernel that does not read this table sees one processor and no I/O APIC.
-        MpTable.Write(_machine.Memory, new MpTableOptions { Processors = _options.Cpus });
+        MpTable.Write(_machine.Memory, new MpTableOptions { Processors = _options.Cpus, TimerInput = TimerInput });
         _bootState = result.State;
         return result;
     }
@@ -170,11 +173,23 @@ public sealed partial class PcMachine : IDisposable
     /// <exception cref="InvalidOperationException">Called by a handler on a vCPU's thread.</exception>
     public void Dispose() => _machine.Dispose();
 
-    private static string? MissingFor(InterruptControllerMode mode) => mode switch
+    /// <summary>
+    /// The input of the I/O APIC that the 8254 is wired to: 0 with KVM's default routing (api.rst, KVM_SET_GSI_ROUTING), 2 with the
+    /// engine's chips as on most boards.
+    /// </summary>
+    private byte TimerInput => _options.InterruptControllerMode == InterruptControllerMode.Kernel ? (byte)0 : (byte)2;
+
+    private AcpiOptions Acpi => new()
     {
-        InterruptControllerMode.Kernel => null,
-        InterruptControllerMode.Split => "the I/O APIC, the 8259 pair and the 8254",
-        _ => "the local APICs, the I/O APIC, the 8259 pair and the 8254",
+        Processors = _options.Cpus,
+        TimerInterrupt = TimerInput,
+        SystemControlInterrupt = PcPowerPorts.SystemControlInterrupt,
+        EventPort = PcPowerPorts.Events,
+        ControlPort = PcPowerPorts.PowerManagementControl,
+        TimerPort = PcPowerPorts.Timer,
+        ResetPort = PcPowerPorts.ResetControl,
+        HpetIdentity = (uint)_machine.Hpet.Capabilities,
+        SerialPort = SerialPortBase,
     };
 
     private void RequireNoImage()
@@ -211,7 +226,8 @@ public sealed partial class PcMachine : IDisposable
     private void AttachPorts()
     {
         Attach(SerialPortBase, SerialPort.WindowSize, Serial.Read, Serial.Write);
-        PcPowerPorts power = new(End);
+        PcPowerPorts power = new(End, _machine.PmTimer);
+        _machine.PmTimer.Locate(PcPowerPorts.Timer);
         foreach (ushort port in PcPowerPorts.Ports)
         {
             _machine.Ports.Attach(port, power);

@@ -19,7 +19,10 @@ public sealed record PcOptions
     /// <summary>Processors, 1 to <see cref="Boot.MpTable.MaximumProcessors"/>.</summary>
     public int Cpus { get; init; } = 1;
 
-    /// <summary>Who has the interrupt controllers; only <see cref="InterruptControllerMode.Kernel"/> is accepted.</summary>
+    /// <summary>
+    /// Who has the interrupt controllers; <see cref="InterruptControllerMode.Kernel"/> and
+    /// <see cref="InterruptControllerMode.Userspace"/> are accepted.
+    /// </summary>
     public InterruptControllerMode InterruptControllerMode { get; init; } = InterruptControllerMode.Kernel;
 
     /// <summary>Whether the engine executes what the hypervisor cannot emulate.</summary>

@@ -2,6 +2,7 @@
 
 using Vmm.Abstractions.IoPorts;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Emulation.Timers;
 
 namespace Vmm.Machine.Board;
 
@@ -12,28 +13,35 @@ namespace Vmm.Machine.Board;
 /// keyboard controller commands); bit 2 of the reset control register CF9h (Intel I/O controller hubs, RST_CNT).
 /// </para>
 /// <para>
-/// Power: SLP_EN in a register with the layout of PM1a_CNT (ACPI specification, section 4.8.3.2.1), whatever the sleep
-/// type, as no sleeping state but S5 exists.
+/// Power: SLP_EN in PM1a_CNT (ACPI specification, section 4.8.3.2.1), whatever the sleep type, as no sleeping state but S5
+/// exists. SCI_EN is always set: the machine is in ACPI mode from the beginning. The event block has the timer's bits only.
 /// </para>
 /// </remarks>
-internal sealed class PcPowerPorts(Action<VcpuId, MachineEnd, string> end) : IPortHandler
+internal sealed class PcPowerPorts(Action<VcpuId, MachineEnd, string> end, PmTimer timer) : IPortHandler
 {
     public const ushort KeyboardStatus = 0x64;
     public const ushort ResetControl = 0xcf9;
+    public const ushort Events = 0x600;
     public const ushort PowerManagementControl = 0x604;
+    public const ushort Timer = 0x608;
+    public const byte SystemControlInterrupt = 9;
     private const uint PulseReset = 0xfe;
     private const uint ResetProcessor = 1 << 2;
     private const uint SleepEnable = 1 << 13;
+    private const uint InAcpiMode = 1;
 
     // There is no keyboard controller; but a guest that waits for an empty input buffer before it pulses the line must
     // not wait for ever.
     private const uint InputBufferEmpty = 0xfd;
 
     private uint _resetControl;
-    private uint _powerControl;
+    private uint _powerControl = InAcpiMode;
 
     /// <summary>The ports to attach this to.</summary>
-    public static ReadOnlySpan<ushort> Ports => [KeyboardStatus, ResetControl, PowerManagementControl, PowerManagementControl + 1];
+    public static ReadOnlySpan<ushort> Ports => 
+    [
+        KeyboardStatus, ResetControl, Events, Events + 1, Events + 2, Events + 3, PowerManagementControl, PowerManagementControl + 1,
+    ];
 
     /// <inheritdoc/>
     public PortOutcome Read(IVirtualCpu vcpu, ushort port, int bytes, out uint value)
@@ -42,6 +50,7 @@ internal sealed class PcPowerPorts(Action<VcpuId, MachineEnd, string> end) : IPo
         {
             KeyboardStatus => InputBufferEmpty,
             ResetControl => Volatile.Read(ref _resetControl),
+            >= Events and < PowerManagementControl => timer.ReadEvents(port - Events, bytes),
             PowerManagementControl => Volatile.Read(ref _powerControl),
             _ => Volatile.Read(ref _powerControl) >> 8,
         };
@@ -64,6 +73,9 @@ internal sealed class PcPowerPorts(Action<VcpuId, MachineEnd, string> end) : IPo
                 }
 
                 break;
+            case >= Events and < PowerManagementControl:
+                timer.WriteEvents(port - Events, bytes, value);
+                break;
             case PowerManagementControl:
                 WritePower(vcpu, value & 0xffff);
                 break;
@@ -79,7 +91,7 @@ internal sealed class PcPowerPorts(Action<VcpuId, MachineEnd, string> end) : IPo
 
     private void WritePower(IVirtualCpu vcpu, uint value)
     {
-        Volatile.Write(ref _powerControl, value & ~SleepEnable);
+        Volatile.Write(ref _powerControl, (value & ~SleepEnable) | InAcpiMode);
         if ((value & SleepEnable) != 0)
         {
             end(vcpu.Id, MachineEnd.PowerOff, "the guest turned the power off (port 0x604)");

@@ -57,10 +57,14 @@ public sealed class RunSettingsTests
     [Test]
     public void Second_chance_is_on_by_default() => new RunTexts().SecondChance.Should().Be("on");
 
-    [TestCase("split", "8254")]
-    [TestCase("userspace", "local APICs")]
-    public void Missing_chips_are_named(string irqchip, string missing) =>
-        Refusal(s_texts with { Irqchip = irqchip }).Should().Contain(missing);
+    [Test]
+    public void Split_interrupt_controllers_are_refused_by_name() =>
+        Refusal(s_texts with { Irqchip = "split" }).Should().Contain("--irqchip split").And.Contain("userspace");
+
+    [TestCase("kernel", InterruptControllerMode.Kernel)]
+    [TestCase("userspace", InterruptControllerMode.Userspace)]
+    public void Interrupt_controllers_are_chosen(string irqchip, InterruptControllerMode expected) =>
+        RunSettings.Parse(s_texts with { Irqchip = irqchip }).InterruptControllers.Should().Be(expected);
 
     [Test]
     public void Guest_must_be_given() => Refusal(new RunTexts()).Should().Contain("--kernel FILE").And.Contain("vmm demo");

@@ -15,10 +15,11 @@ public sealed class VmmProcessTests
     [OneTimeSetUp]
     public void RequireKvm() => VmmProcess.RequireKvm();
 
-    [Test]
-    public void Demo_passes_and_prints_its_figures()
+    [TestCase("kernel")]
+    [TestCase("userspace")]
+    public void Demo_passes_and_prints_its_figures(string irqchip)
     {
-        VmmOutput demo = VmmProcess.Run("demo");
+        VmmOutput demo = VmmProcess.Run("demo", "--irqchip", irqchip);
 
         demo.ExitCode.Should().Be(0, demo.Error);
         demo.Out.Should().ContainAll("64-bit code is running", "timer: 100 interrupts", "powering off");

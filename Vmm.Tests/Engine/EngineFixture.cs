@@ -61,6 +61,12 @@ public abstract class EngineFixture
     /// <summary>Makes the VM that a test works on another one.</summary>
     private protected VirtualMachine Use(VirtualMachineOptions options) => _machine = Create(options);
 
+    private protected VirtualMachine Use(VirtualMachine machine)
+    {
+        _machines.Add(machine);
+        return _machine = machine;
+    }
+
     private protected VirtualCpu CpuOf(int id) => Machine.GetVcpu(new VcpuId(id));
 
     /// <summary>The backend's side of a vCPU, the present one.</summary>

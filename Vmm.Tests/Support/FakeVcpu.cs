@@ -63,6 +63,10 @@ internal sealed partial class FakeVcpu : IBackendVcpu
 
     public bool InterruptWindowRequested { get; set; }
 
+    public byte TaskPriority { get; set; }
+
+    public long TscDeadlineFrequency { get; set; }
+
     public GeneralRegisters GeneralRegisters
     {
         get => new()

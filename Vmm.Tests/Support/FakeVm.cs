@@ -29,6 +29,12 @@ internal sealed class FakeVm(FakeBackend backend, BackendVmOptions options) : IB
     /// <summary>The calls that drove a line.</summary>
     public List<(int Line, bool Asserted)> Lines { get; } = [];
 
+    /// <summary>The messages that were sent.</summary>
+    public List<(ulong Address, uint Data)> Messages { get; } = [];
+
+    /// <summary>The routes of level-triggered interrupts that were told, by pin.</summary>
+    public Dictionary<int, (ulong Address, uint Data)?> LevelRoutes { get; } = [];
+
     public bool IsDisposed { get; private set; }
 
     /// <summary>A vCPU that the engine has created.</summary>
@@ -85,7 +91,13 @@ internal sealed class FakeVm(FakeBackend backend, BackendVmOptions options) : IB
 
     public void SetLine(int line, bool asserted) => Lines.Add((line, asserted));
 
-    public bool SignalMsi(ulong address, uint data) => true;
+    public bool SignalMsi(ulong address, uint data)
+    {
+        Messages.Add((address, data));
+        return true;
+    }
+
+    public void SetLevelRoute(int pin, (ulong Address, uint Data)? message) => LevelRoutes[pin] = message;
 
     public void Dispose()
     {

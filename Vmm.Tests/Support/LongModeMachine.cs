@@ -9,6 +9,7 @@ using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Emulation.Timers;
 using Vmm.Engine;
 
 namespace Vmm.Tests.Support;
@@ -50,7 +51,9 @@ internal sealed class LongModeMachine : IDisposable
         InterruptControllerMode mode = InterruptControllerMode.Userspace,
         int cpus = 1,
         bool secondChance = true,
-        UnclaimedAccess unclaimed = UnclaimedAccess.Exit)
+        UnclaimedAccess unclaimed = UnclaimedAccess.Exit,
+        bool chips = false,
+        ManualClock? clock = null)
     {
         _backend = backend;
         Machine = new VirtualMachineFactory(backend).Create(new VirtualMachineOptions
@@ -60,7 +63,8 @@ internal sealed class LongModeMachine : IDisposable
             InterruptControllerMode = mode,
             SecondChance = secondChance,
             UnclaimedAccess = unclaimed,
-        });
+            PlatformChips = chips,
+        }, clock);
         using (IVcpuFreeze freeze = Machine.FreezeVcpus())
         {
             Machine.MemoryMap.AllocateSegment(freeze, new SegmentId(0), MemoryLength, true);
@@ -77,6 +81,9 @@ internal sealed class LongModeMachine : IDisposable
     }
 
     public VirtualMachine Machine { get; }
+
+    /// <summary>Whether vCPUs other than 0 wait for a start-up interrupt.</summary>
+    private bool WaitForStart => Machine.HasLocalApics || Machine.InterruptControllerMode != InterruptControllerMode.Userspace;
 
     public VirtualCpu Cpu => Machine.GetVcpu(new VcpuId(0));
 
@@ -106,7 +113,7 @@ internal sealed class LongModeMachine : IDisposable
     /// </summary>
     public void StartOthers(Assembler assembler)
     {
-        if (Machine.InterruptControllerMode == InterruptControllerMode.Userspace)
+        if (!WaitForStart)
         {
             return;
         }
@@ -217,10 +224,10 @@ internal sealed class LongModeMachine : IDisposable
         _backend.Dispose();
     }
 
-    private static void Prepare(VirtualCpu cpu)
+    private void Prepare(VirtualCpu cpu)
     {
         cpu.Activate();
-        cpu.SetRunState(VcpuRunState.Run);
+        cpu.SetRunState(cpu.Id.Value > 0 && Machine.HasLocalApics ? VcpuRunState.Halt : VcpuRunState.Run);
         cpu.Reset(initOnly: false);
         cpu.SetRegister(RegisterName.Cr3, PageTables);
         cpu.SetRegister(RegisterName.Cr4, Cr4);

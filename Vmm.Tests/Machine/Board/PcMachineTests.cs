@@ -8,7 +8,9 @@ using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Kvm;
 using Vmm.Machine.Board;
+using Vmm.Machine.Boot;
 using Vmm.Machine.Devices;
+using Vmm.Tests.Machine.Boot;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Machine.Board;
@@ -166,7 +168,7 @@ public sealed class PcMachineTests
         }
 
         // popcnt eax, ecx
-        MachineResult result = Run([0xf3, 0x0f, 0xb8, 0xc1], longMode: true);
+        MachineResult result = Run([0xf3, 0x0f, 0xb8, 0xc1], new PcOptions { SecondChance = false }, longMode: true);
 
         result.End.Should().Be(MachineEnd.EmulationFailure);
         result.Instruction!.Mnemonic.Should().Be("popcnt");
@@ -196,13 +198,47 @@ public sealed class PcMachineTests
         Run(code, new PcOptions { CpuModel = model }).DebugExitCode.Should().Be(IsaDebugExit.ExitCode(0));
     }
 
-    [TestCase(InterruptControllerMode.Split, "8254")]
-    [TestCase(InterruptControllerMode.Userspace, "local APICs")]
-    public void Modes_that_need_missing_chips_are_refused_by_name(InterruptControllerMode mode, string missing)
+    [Test]
+    public void Split_mode_is_refused_by_name()
     {
-        Action create = () => Create(new PcOptions { InterruptControllerMode = mode }).Dispose();
+        Action create = () => Create(new PcOptions { InterruptControllerMode = InterruptControllerMode.Split }).Dispose();
 
-        create.Should().Throw<VmmException>().Where(e => e.Error == VmmError.ENOTSUP && e.Message.Contains(missing));
+        create.Should().Throw<VmmException>().Where(e => e.Error == VmmError.ENOTSUP && e.Message.Contains("Split"));
+    }
+
+    [TestCase(InterruptControllerMode.Kernel)]
+    [TestCase(InterruptControllerMode.Userspace)]
+    public void Chips_are_where_the_tables_say(InterruptControllerMode mode)
+    {
+        // mov dx, 0x604 / in ax, dx / out 0xf4, al
+        Run([0xba, 0x04, 0x06, 0xed, 0xe6, 0xf4], new PcOptions { InterruptControllerMode = mode })
+            .DebugExitCode.Should().Be(IsaDebugExit.ExitCode(1), "SCI_EN is set");
+
+        // mov dx, 0x608 / in eax, dx / mov ebx, eax / again: in eax, dx / cmp eax, ebx / je again / mov al, 3 / out 0xf4, al
+        Run(
+            [0xba, 0x08, 0x06, 0x66, 0xed, 0x66, 0x89, 0xc3, 0x66, 0xed, 0x66, 0x39, 0xd8, 0x74, 0xf9, 0xb0, 0x03, 0xe6, 0xf4],
+            new PcOptions { InterruptControllerMode = mode })
+            .DebugExitCode.Should().Be(IsaDebugExit.ExitCode(3), "the power-management timer counts");
+
+        // mov al, 0x32 / out 0x70, al / in al, 0x71 / out 0xf4, al
+        Run([0xb0, 0x32, 0xe6, 0x70, 0xe4, 0x71, 0xe6, 0xf4], new PcOptions { InterruptControllerMode = mode })
+            .DebugExitCode.Should().Be(IsaDebugExit.ExitCode(0x20), "the century of the host's time in BCD");
+    }
+
+    [TestCase(InterruptControllerMode.Kernel)]
+    [TestCase(InterruptControllerMode.Userspace)]
+    public void Linux_gets_ACPI_tables(InterruptControllerMode mode)
+    {
+        using PcMachine machine = PcMachine.Create(
+            _backend!, new PcOptions { InterruptControllerMode = mode, Cpus = 2, MemorySize = 32 << 20 });
+        machine.LoadLinux(new LinuxBootOptions { Kernel = KernelImages.Sample });
+
+        byte[] pointer = new byte[8];
+        machine.Machine.Memory.TryRead(new GuestPhysicalAddress(AcpiTables.DefaultAddress), pointer).Should().BeTrue();
+        pointer.Should().Equal("RSD PTR "u8.ToArray());
+        byte[] parameter = new byte[8];
+        machine.Machine.Memory.TryRead(new GuestPhysicalAddress(0x7070), parameter).Should().BeTrue();
+        BitConverter.ToUInt64(parameter).Should().Be(AcpiTables.DefaultAddress, "boot_params names them");
     }
 
     [TestCase(0)]

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Iced.Intel;
+using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Vcpu;
+using Vmm.Engine;
+using Vmm.Tests.Support;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Vmm.Tests.Kvm.Chips;
+
+/// <summary>Processors start each other and interrupt each other.</summary>
+[Category("Kvm")]
+public sealed class ProcessorStartTests
+{
+    private const byte Vector = 0x41;
+    private const int Started = 3;
+
+    [TestCase(InterruptControllerMode.Userspace, 2)]
+    [TestCase(InterruptControllerMode.Userspace, 8)]
+    [TestCase(InterruptControllerMode.Kernel, 2)]
+    [TestCase(InterruptControllerMode.Kernel, 8)]
+    [TestCase(InterruptControllerMode.Split, 2)]
+    [TestCase(InterruptControllerMode.Split, 8)]
+    public void Processors_are_started_by_INIT_and_start_up(InterruptControllerMode mode, int cpus)
+    {
+        using ChipGuest guest = new(mode, cpus);
+        guest.Machine.Assemble(LongModeMachine.OthersCode, a =>
+        {
+            Label again = a.CreateLabel();
+            a.@lock.inc(__qword_ptr[ChipGuest.Counter + (Started * 8)]);
+            a.Label(ref again);
+            a.cli();
+            a.hlt();
+            a.jmp(again);
+        });
+        guest.Machine.Assemble(a =>
+        {
+            Label again = a.CreateLabel();
+            guest.Machine.StartOthers(a);
+            a.mov(rbx, ChipGuest.Counter + (Started * 8));
+            a.Label(ref again);
+            a.pause();
+            a.cmp(__qword_ptr[rbx], cpus - 1);
+            a.jb(again);
+        });
+
+        RunAll(guest, cpus);
+
+        guest.Count(Started).Should().Be((ulong)cpus - 1);
+    }
+
+    [TestCase(InterruptControllerMode.Userspace)]
+    [TestCase(InterruptControllerMode.Kernel)]
+    [TestCase(InterruptControllerMode.Split)]
+    public void Two_processors_interrupt_each_other(InterruptControllerMode mode)
+    {
+        const int Rounds = 50;
+        using ChipGuest guest = new(mode, cpus: 2);
+
+        // vCPU 0 counts in counter 0 and tells vCPU 1, which counts in counter 1 and tells vCPU 0.
+        guest.Handle(Vector, ChipGuest.EndOfInterrupt, counter: 0);
+        guest.Handle(Vector + 1, a =>
+        {
+            ChipGuest.Write(a, ChipGuest.LocalApic + ChipGuest.CommandHigh, 0);
+            ChipGuest.Write(a, ChipGuest.LocalApic + ChipGuest.CommandLow, 0x4000 | Vector);
+            ChipGuest.EndOfInterrupt(a);
+        }, counter: 1);
+        guest.Machine.Assemble(LongModeMachine.OthersCode, a =>
+        {
+            Label again = a.CreateLabel();
+            LoadInterruptTable(guest, a);
+            ChipGuest.EnableLocalApic(a);
+            a.@lock.inc(__qword_ptr[ChipGuest.Counter + (Started * 8)]);
+            a.Label(ref again);
+            a.sti();
+            a.hlt();
+            a.jmp(again);
+        });
+        guest.Machine.Assemble(a =>
+        {
+            Label wait = a.CreateLabel();
+            Label round = a.CreateLabel();
+            Label answer = a.CreateLabel();
+            Label answered = a.CreateLabel();
+            ChipGuest.EnableLocalApic(a);
+            guest.Machine.StartOthers(a);
+            a.mov(rbx, ChipGuest.Counter);
+            a.Label(ref wait);
+            a.pause();
+            a.cmp(__qword_ptr[rbx + (Started * 8)], 1);
+            a.jb(wait);
+            a.xor(esi, esi);
+            a.Label(ref round);
+            a.inc(rsi);
+            ChipGuest.Write(a, ChipGuest.LocalApic + ChipGuest.CommandHigh, 1 << 24);
+            ChipGuest.Write(a, ChipGuest.LocalApic + ChipGuest.CommandLow, 0x4000 | (Vector + 1));
+            a.Label(ref answer);
+            a.cli();
+            a.cmp(__qword_ptr[rbx], rsi);
+            a.jae(answered);
+            a.sti();
+            a.hlt();
+            a.jmp(answer);
+            a.Label(ref answered);
+            a.cmp(rsi, Rounds);
+            a.jb(round);
+        });
+
+        RunAll(guest, 2);
+
+        guest.Count(0).Should().Be(Rounds);
+        guest.Count(1).Should().Be(Rounds);
+    }
+
+    private static void LoadInterruptTable(ChipGuest guest, Assembler a)
+    {
+        // A processor that comes from real mode has none.
+        const ulong Pointer = 0x9000;
+        guest.Machine.Write(Pointer, 0xff, 0x0f, 0, 0x30, 0, 0, 0, 0, 0, 0);
+        a.lidt(__[Pointer]);
+    }
+
+    /// <summary>Runs vCPU 0 to its end, and the others until the VM is suspended then.</summary>
+    private static void RunAll(ChipGuest guest, int cpus)
+    {
+        VirtualMachine machine = guest.Machine.Machine;
+        Background[] others =
+        [
+            .. Enumerable.Range(1, cpus - 1).Select(id => Background.Start(() =>
+            {
+                while (machine.GetVcpu(new VcpuId(id)).Run(VmEntry.Default).Code != ExitCode.Suspended)
+                {
+                }
+            })),
+        ];
+        guest.Machine.RunToEnd();
+        machine.Suspend(SuspendReason.PowerOff);
+        foreach (Background other in others)
+        {
+            other.Join();
+        }
+    }
+}
