@@ -214,7 +214,7 @@ public sealed partial class VirtualCpu
         TakeOwnership();
         try
         {
-            return Backend.TryGetMsr(index, out value);
+            return TryGetMsrOwned(Backend, index, out value);
         }
         finally
         {
@@ -228,7 +228,7 @@ public sealed partial class VirtualCpu
         TakeOwnership();
         try
         {
-            return Backend.TrySetMsr(index, value);
+            return TrySetMsrOwned(Backend, index, value);
         }
         finally
         {
@@ -270,6 +270,7 @@ public sealed partial class VirtualCpu
     {
         _emulated?.Accesses.Reset();
         BackendVcpuReset.Apply(Backend, initOnly);
+        ResetMsrs(initOnly);
         _exitEvent = default;
         _exceptionEvent = default;
         Volatile.Write(ref _nmiPending, false);

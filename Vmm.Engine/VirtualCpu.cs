@@ -135,6 +135,7 @@ public sealed partial class VirtualCpu : IVirtualCpu
     {
         _exit = default;
         _emulated = null;
+        ForgetMsrs();
         _singleSteps = false;
         _exitEvent = default;
         _exceptionEvent = default;
@@ -200,6 +201,7 @@ public sealed partial class VirtualCpu : IVirtualCpu
     private void PushCpuid(IBackendVcpu backend, CpuidConfiguration configuration)
     {
         backend.SetCpuid(Answers(configuration));
+        ForgetMsrs();
         _emulated = null;
     }
 

@@ -11,6 +11,7 @@ using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Time;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Emulation.Msr;
 using Vmm.Engine.IoPorts;
 using Vmm.Engine.Memory;
 using Vmm.Engine.Msr;
@@ -33,6 +34,7 @@ public sealed partial class VirtualMachine : IVirtualMachine
     private readonly MmioSpace _mmio = new();
     private readonly MsrSpace _msrs = new();
     private readonly Timer? _haltWatch;
+    private MsrAccessLog? _msrAccesses;
     private CpuTopology _topology = CpuTopology.Single;
     private long _bootTimestamp;
     private int _disposed;
@@ -49,6 +51,7 @@ public sealed partial class VirtualMachine : IVirtualMachine
         Exclusion = new MemoryExclusion(this);
         SupportedCpuid = backend.GetSupportedCpuid();
         BackendVm = CreateBackendVm();
+        MsrOwners = new MsrOwners(options.MsrFilter);
         _vcpus = new VirtualCpu[options.MaxCpus];
         for (int i = 0; i < _vcpus.Length; i++)
         {
@@ -134,6 +137,14 @@ public sealed partial class VirtualMachine : IVirtualMachine
 
     /// <summary>The hypervisor.</summary>
     internal IHypervisorBackend HypervisorBackend { get; }
+
+    /// <summary>Who has the registers that both the hypervisor and the engine know.</summary>
+    internal MsrOwners MsrOwners { get; }
+
+    /// <summary>
+    /// The guest's accesses to model-specific registers that the hypervisor handed over, by register and by who answered. Any thread.
+    /// </summary>
+    public MsrAccessLog MsrAccesses => LazyInitializer.EnsureInitialized(ref _msrAccesses)!;
 
     /// <summary>Counts second chances.</summary>
     internal SecondChanceLog SecondChances { get; }
@@ -314,7 +325,10 @@ public sealed partial class VirtualMachine : IVirtualMachine
         InterruptControllerMode,
         (_options.Flags & CreateFlags.TrackDirty) != 0,
         MsrExits: true,
-        HypercallExits: false));
+        HypercallExits: false)
+    {
+        MsrFilter = _options.MsrFilter,
+    });
 
     private sealed class BackendInterruptLine(VirtualMachine machine, int line) : IInterruptLine
     {

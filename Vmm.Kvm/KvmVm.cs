@@ -183,6 +183,11 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
             _vm.EnableUserSpaceMsr(KvmMsrExitReason.Unknown | KvmMsrExitReason.Inval | KvmMsrExitReason.Filter);
         }
 
+        if (options.MsrFilter is { IsEmpty: false } filter)
+        {
+            SetMsrFilter(filter);
+        }
+
         if (Has(KvmCapability.ExitOnEmulationFailure) && Backend.ExitOnEmulationFailure)
         {
             _vm.EnableExitOnEmulationFailure(true);

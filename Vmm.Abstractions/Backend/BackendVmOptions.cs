@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Msr;
 
 namespace Vmm.Abstractions.Backend;
 
@@ -19,4 +20,8 @@ public readonly record struct BackendVmOptions(
     InterruptControllerMode InterruptControllerMode,
     bool TrackDirty,
     bool MsrExits,
-    bool HypercallExits);
+    bool HypercallExits)
+{
+    /// <summary>Which MSRs the hypervisor may handle by itself; all that it knows when null.</summary>
+    public MsrFilter? MsrFilter { get; init; }
+}
