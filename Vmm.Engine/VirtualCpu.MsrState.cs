@@ -13,17 +13,17 @@ public sealed partial class VirtualCpu
 {
     /// <summary>
     /// The registers that make up the vCPU's state, in the order in which they are restored: those that the hypervisor lists, and
-    /// those that the engine keeps. Registers of the embedder's handlers are not among them. Needs ownership.
+    /// those of the engine's layer, whoever keeps them: KVM lists neither memory types nor machine check. Registers of the embedder's
+    /// handlers are not among them. Needs ownership.
     /// </summary>
     public ImmutableArray<MsrIndex> StateMsrs
     {
         get
         {
             using IDisposable owned = Acquire();
-            IEnumerable<MsrIndex> engines = _machine.Options.EngineMsrs
-                ? MsrRegistry.All.Select(description => description.Index).Where(IsKeptByEngine)
-                : [];
-            return MsrStateTransfer.Order(_machine.HypervisorBackend.GetSupportedMsrs().Concat(engines));
+            IEnumerable<MsrIndex> unlisted = MsrRegistry.All.Where(description => description.Layer == MsrLayer.Ours)
+                .Select(description => description.Index).Where(index => TryGetMsrOwned(Backend, index, out _));
+            return MsrStateTransfer.Order(_machine.HypervisorBackend.GetSupportedMsrs().Concat(unlisted));
         }
     }
 
@@ -66,7 +66,4 @@ public sealed partial class VirtualCpu
 
         return refused;
     }
-
-    private bool IsKeptByEngine(MsrIndex index) =>
-        _machine.MsrOwners.IsEngines(Backend, index) && TryGetMsrOwned(Backend, index, out _);
 }

@@ -16,7 +16,11 @@ namespace Vmm.Engine;
 /// </content>
 public sealed partial class VirtualCpu
 {
+    private const int WidestLinear = 57;
+    private const int WidestPhysical = 52;
+
     private MsrFile? _msrFile;
+    private CpuDefinition? _msrProcessor;
     private UnknownMsrs? _knownMsrs;
     private ulong _msrTicks;
 
@@ -74,56 +78,64 @@ public sealed partial class VirtualCpu
     private bool TryAnswerByEngine(IBackendVcpu backend, in MsrExit msr, bool isWrite, out MsrAnswer answer, out ulong value)
     {
         MsrFile file = _msrFile ?? MakeMsrs();
-        if (_machine.MsrOwners.IsEngines(backend, msr.Index))
+        value = 0;
+        MsrOutcome outcome = MsrOutcome.Unhandled;
+        answer = MsrAnswer.Ours;
+        if (MsrRegistry.TryFind(msr.Index, out MsrDescription description))
         {
-            ulong ticks = Ticks();
-            value = 0;
-            MsrOutcome outcome = isWrite ? file.Write(msr.Index, msr.Value, ticks) : file.Read(msr.Index, ticks, out value);
-            answer = Answered(outcome, MsrAnswer.Ours);
-            return outcome != MsrOutcome.Unhandled;
+            switch (description.Layer)
+            {
+                case MsrLayer.Ours when msr.Reason == MsrExitReason.Filtered && !_machine.MsrOwners.IsEngines(backend, msr.Index):
+                    outcome = AskHypervisor(backend, description, msr, isWrite, out value);
+                    answer = MsrAnswer.Hypervisor;
+                    break;
+                case MsrLayer.Ours:
+                    ulong ticks = Ticks();
+                    outcome = isWrite ? file.Write(msr.Index, msr.Value, ticks) : file.Read(msr.Index, ticks, out value);
+                    if (outcome == MsrOutcome.Handled)
+                    {
+                        _machine.MsrOwners.NoteEngines(msr.Index);
+                    }
+
+                    break;
+                case MsrLayer.Hypervisor when isWrite && msr.Reason == MsrExitReason.Refused && IsBadValue(description, msr.Value):
+                    outcome = MsrOutcome.GeneralProtection;
+                    break;
+                case MsrLayer.Policy:
+                    outcome = isWrite ? _knownMsrs!.Write(msr.Index, msr.Value) : _knownMsrs!.Read(msr.Index, out value);
+                    answer = MsrAnswer.Policy;
+                    break;
+                default:
+                    break;
+            }
         }
 
-        if (TryAnswerByHypervisor(backend, msr, isWrite, out answer, out value))
-        {
-            return true;
-        }
-
-        MsrOutcome known = isWrite ? _knownMsrs!.Write(msr.Index, msr.Value) : _knownMsrs!.Read(msr.Index, out value);
-        answer = Answered(known, MsrAnswer.Policy);
-        return known != MsrOutcome.Unhandled;
+        answer = Answered(outcome, answer);
+        return outcome != MsrOutcome.Unhandled;
     }
 
     /// <summary>
-    /// What the hypervisor's register says: a value that it refused faults, which no policy for unknown registers changes; an access
-    /// that only the filter kept from it, to a register that the engine would have kept, is carried out on its register.
+    /// Carries out an access that only the filter kept from the hypervisor, on a register that it keeps. The guest's rules are looked
+    /// at here: the hypervisor takes more from a VM's owner than from the guest.
     /// </summary>
-    private static bool TryAnswerByHypervisor(
-        IBackendVcpu backend, in MsrExit msr, bool isWrite, out MsrAnswer answer, out ulong value)
+    private static MsrOutcome AskHypervisor(
+        IBackendVcpu backend, in MsrDescription description, in MsrExit msr, bool isWrite, out ulong value)
     {
         value = 0;
-        answer = MsrAnswer.Refused;
-        if (!MsrRegistry.TryFind(msr.Index, out MsrDescription description))
-        {
-            return false;
-        }
-
-        switch (msr.Reason)
-        {
-            case MsrExitReason.Refused:
-                return isWrite && backend.TryGetMsr(msr.Index, out _);
-            case MsrExitReason.Filtered when description.Layer == MsrLayer.Ours:
-                // The guest's rules are looked at here: the hypervisor takes more from its owner than from a guest.
-                const int Widest = 57;
-                const int WidestPhysical = 52;
-                bool isDone = isWrite
-                    ? MsrChecks.IsAccepted(description, msr.Value, Widest, WidestPhysical) && backend.TrySetMsr(msr.Index, msr.Value)
-                    : backend.TryGetMsr(msr.Index, out value);
-                answer = isDone ? MsrAnswer.Hypervisor : MsrAnswer.Refused;
-                return true;
-            default:
-                return false;
-        }
+        bool isDone = isWrite
+            ? MsrChecks.IsAccepted(description, msr.Value, WidestLinear, WidestPhysical) && backend.TrySetMsr(msr.Index, msr.Value)
+            : backend.TryGetMsr(msr.Index, out value);
+        return isDone ? MsrOutcome.Handled : MsrOutcome.GeneralProtection;
     }
+
+    /// <summary>
+    /// Whether the hypervisor refused a value and not the register, which no policy for unknown registers changes: the guest's
+    /// processor has the register, or nobody's takes such a value.
+    /// </summary>
+    private bool IsBadValue(in MsrDescription description, ulong value) =>
+        description.Rule == MsrRule.Efer
+        || (description.Features.Length > 0 && description.Features.Split(' ').Any(_msrProcessor!.Has))
+        || !MsrChecks.IsAccepted(description, value, WidestLinear, WidestPhysical);
 
     private static MsrAnswer Answered(MsrOutcome outcome, MsrAnswer answer) =>
         outcome == MsrOutcome.GeneralProtection ? MsrAnswer.Refused : answer;
@@ -148,6 +160,7 @@ public sealed partial class VirtualCpu
     {
         _msrFile = null;
         _knownMsrs = null;
+        _msrProcessor = null;
     }
 
     /// <summary>INIT leaves model-specific registers as they are (Intel SDM volume 3, table 10-1).</summary>
@@ -164,6 +177,7 @@ public sealed partial class VirtualCpu
         CpuDefinition definition = new(Answers(_cpuid));
         ulong frequency = TscFrequencyOf(definition);
         _msrTicks = frequency;
+        _msrProcessor = definition;
         _knownMsrs = new UnknownMsrs(UnknownMsrPolicy.Ask, definition.Vendor);
         return _msrFile = new MsrFile(new MsrFileOptions { Definition = definition, TscFrequency = frequency });
     }

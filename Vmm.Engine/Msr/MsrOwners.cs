@@ -8,7 +8,8 @@ namespace Vmm.Engine.Msr;
 
 /// <summary>
 /// Decides for each register that the engine could keep whether it does, or the hypervisor. Any thread: whoever asks first asks
-/// the hypervisor, and all vCPUs of a VM get the same answer.
+/// the hypervisor, and all vCPUs of a VM get the same answer. An access that the hypervisor hands over tells more than it does when
+/// it is asked: KVM shows a VM's owner zeros for registers that it refuses the guest.
 /// </summary>
 /// <param name="filter">Which registers the hypervisor may handle; all when null.</param>
 internal sealed class MsrOwners(MsrFilter? filter)
@@ -47,6 +48,11 @@ internal sealed class MsrOwners(MsrFilter? filter)
         return owner == Owner.Engine;
     }
 
+    /// <summary>Notes that the engine has answered the guest for a register: the hypervisor does not.</summary>
+    /// <param name="index">The register, one of the engine's layer.</param>
+    public void NoteEngines(MsrIndex index) =>
+        Volatile.Write(ref _owners[MsrRegistry.NumberOf(index)], (byte)Owner.Engine);
+
     private Owner Decide(IBackendVcpu backend, in MsrDescription description)
     {
         if (description.Layer != MsrLayer.Ours)
@@ -58,6 +64,18 @@ internal sealed class MsrOwners(MsrFilter? filter)
             && !filter.Allows(description.Index, isWrite: false)
             && !filter.Allows(description.Index, isWrite: true);
         bool isTime = description.Rule is MsrRule.Tsc or MsrRule.TscAdjust;
-        return (isKeptFrom && !isTime) || !backend.TryGetMsr(description.Index, out _) ? Owner.Engine : Owner.Hypervisor;
+        return (isKeptFrom && !isTime) || !Has(backend, description) ? Owner.Engine : Owner.Hypervisor;
+    }
+
+    /// <summary>Where the register reads zero and should not, whether it takes the value that it should have.</summary>
+    private static bool Has(IBackendVcpu backend, in MsrDescription description)
+    {
+        if (!backend.TryGetMsr(description.Index, out ulong value))
+        {
+            return false;
+        }
+
+        bool isDoubtful = value == 0 && description.Reset != 0;
+        return !isDoubtful || (backend.TrySetMsr(description.Index, description.Reset) && backend.TrySetMsr(description.Index, 0));
     }
 }

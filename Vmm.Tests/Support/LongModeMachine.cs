@@ -50,17 +50,19 @@ internal sealed class LongModeMachine : IDisposable
         InterruptControllerMode mode = InterruptControllerMode.Userspace,
         int cpus = 1,
         bool secondChance = true,
-        UnclaimedAccess unclaimed = UnclaimedAccess.Exit)
+        UnclaimedAccess unclaimed = UnclaimedAccess.Exit,
+        Func<VirtualMachineOptions, VirtualMachineOptions>? configure = null)
     {
         _backend = backend;
-        Machine = new VirtualMachineFactory(backend).Create(new VirtualMachineOptions
+        VirtualMachineOptions options = new()
         {
             Name = "long-mode",
             MaxCpus = cpus,
             InterruptControllerMode = mode,
             SecondChance = secondChance,
             UnclaimedAccess = unclaimed,
-        });
+        };
+        Machine = new VirtualMachineFactory(backend).Create(configure is null ? options : configure(options));
         using (IVcpuFreeze freeze = Machine.FreezeVcpus())
         {
             Machine.MemoryMap.AllocateSegment(freeze, new SegmentId(0), MemoryLength, true);
