@@ -195,7 +195,7 @@ public sealed class PcMachineTests
         }
 
         // popcnt eax, ecx
-        MachineResult result = Run([0xf3, 0x0f, 0xb8, 0xc1], longMode: true);
+        MachineResult result = Run([0xf3, 0x0f, 0xb8, 0xc1], new PcOptions { SecondChance = false }, longMode: true);
 
         result.End.Should().Be(MachineEnd.EmulationFailure);
         result.Instruction!.Mnemonic.Should().Be("popcnt");
