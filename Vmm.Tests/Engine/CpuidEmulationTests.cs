@@ -4,6 +4,7 @@ using Vmm.Abstractions.Cpuid;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Engine;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -13,7 +14,10 @@ public sealed class CpuidEmulationTests : EngineFixture
 {
     private const uint NoExecute = 1 << 20;
 
-    private ICpuidEmulation Emulation => (ICpuidEmulation)(IVirtualCpu)Cpu;
+    private VirtualCpu Emulation => Cpu;
+
+    [Test]
+    public void Vcpu_of_the_engine_has_the_interface() => ((IVirtualCpu)Cpu).Should().BeAssignableTo<ICpuidEmulation>();
 
     [Test]
     public void Configured_entry_answers_and_what_has_none_reads_zero()
@@ -49,7 +53,7 @@ public sealed class CpuidEmulationTests : EngineFixture
     public void Vcpu_without_a_configuration_answers_by_the_legacy_rules()
     {
         Machine.Topology = new CpuTopology(1, 4, 1);
-        ICpuidEmulation second = CpuOf(2);
+        VirtualCpu second = CpuOf(2);
 
         CpuidEntry features = second.EmulateCpuid(1, 0);
 

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Collections.Immutable;
-using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Emulation.Msr;
-using Vmm.Engine;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;

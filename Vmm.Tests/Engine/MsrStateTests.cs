@@ -2,7 +2,6 @@
 
 using System.Collections.Immutable;
 using Vmm.Abstractions.Errors;
-using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Msr;
 using Vmm.Emulation.Msr;
 using Vmm.Engine;

@@ -4,7 +4,6 @@ using System.Collections.Immutable;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Msr;
 using Vmm.Emulation.Msr;
-using Vmm.Kvm;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Kvm;
