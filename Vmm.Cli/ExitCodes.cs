@@ -23,6 +23,7 @@ internal static class ExitCodes
     public const int TripleFault = 84;
     public const int EmulationFailure = 86;
     public const int HypervisorFailure = 88;
+    public const int UnansweredMsr = 90;
     public const int Timeout = 124;
     public const int Stopped = 130;
 
@@ -36,6 +37,7 @@ internal static class ExitCodes
         MachineEnd.DebugExit => result.DebugExitCode.GetValueOrDefault(1) & 0xff,
         MachineEnd.EmulationFailure => EmulationFailure,
         MachineEnd.HypervisorFailure => HypervisorFailure,
+        MachineEnd.UnansweredMsr => UnansweredMsr,
         MachineEnd.Timeout => Timeout,
         MachineEnd.Stopped => Stopped,
         _ => HostError,

@@ -3,6 +3,7 @@
 using Serilog;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Emulation.Msr;
 
 namespace Vmm.Engine;
 
@@ -34,6 +35,20 @@ internal static class EngineLog
 
     public static void TimerFailed(ILogger log, string name, Exception error) =>
         log.Error(error, "VM {Name}: a device failed on the timer thread", name);
+
+    public static void MsrAccess(ILogger log, string name, string register, bool isWrite, MsrAnswer answer) =>
+        log.Debug(
+            "VM {Name}: {Register} is {Access}; answered by {Answer}, and from now on only counted",
+            name,
+            register,
+            isWrite ? "written" : "read",
+            answer);
+
+    public static void MsrNotSaved(ILogger log, string name, VcpuId vcpu, MsrRefusal refusal) =>
+        log.Debug("VM {Name}, vCPU {Vcpu}: not saved: {Refusal}", name, vcpu.Value, refusal);
+
+    public static void MsrNotRestored(ILogger log, string name, VcpuId vcpu, MsrRefusal refusal) =>
+        log.Warning("VM {Name}, vCPU {Vcpu}: not restored: {Refusal}", name, vcpu.Value, refusal);
 
     public static void FirstUnclaimed(ILogger log, string name, string kind, ulong address) =>
         log.Debug("VM {Name}: nobody claims {Kind} 0x{Address:x}; further accesses to it are only counted", name, kind, address);

@@ -2,6 +2,7 @@
 
 using System.Diagnostics.Metrics;
 using Vmm.Abstractions;
+using Vmm.Emulation.Msr;
 
 namespace Vmm.Engine;
 
@@ -24,6 +25,8 @@ internal static class EngineMetrics
             "vmm.second_chances", ObserveSecondChances, "{instruction}", "Instructions that the hypervisor gave up on, by mnemonic.");
         s_meter.CreateObservableCounter(
             "vmm.vcpu.emulated_instructions", ObserveEmulated, "{instruction}", "Instructions that the engine executed.");
+        s_meter.CreateObservableCounter(
+            "vmm.msr.accesses", ObserveMsrs, "{access}", "Accesses to model-specific registers that reached this process, by register and by who answered.");
         s_meter.CreateObservableCounter("vmm.vcpu.time", ObserveTimes, "s", "Time of vCPUs by what it was spent on.");
     }
 
@@ -97,6 +100,22 @@ internal static class EngineMetrics
                     new("vmm.class", VmmTelemetry.StatisticsClass),
                     new("vmm.vm", machine.Name),
                     new KeyValuePair<string, object?>("instruction", instruction));
+            }
+        }
+    }
+
+    private static IEnumerable<Measurement<long>> ObserveMsrs()
+    {
+        foreach (VirtualMachine machine in Live())
+        {
+            foreach (MsrAccessCount count in machine.MsrAccesses.Snapshot())
+            {
+                yield return new(
+                    count.Reads + count.Writes,
+                    new("vmm.class", VmmTelemetry.StatisticsClass),
+                    new("vmm.vm", machine.Name),
+                    new("register", count.Name),
+                    new KeyValuePair<string, object?>("answer", count.Answer.ToString()));
             }
         }
     }

@@ -5,12 +5,11 @@ using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.IoPorts;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
-using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Vcpu;
 
 namespace Vmm.Engine;
 
-/// <content>Port, memory-mapped and MSR accesses of the guest.</content>
+/// <content>Port and memory-mapped accesses of the guest.</content>
 public sealed partial class VirtualCpu
 {
     private Next HandlePort(IBackendVcpu backend)
@@ -150,45 +149,6 @@ public sealed partial class VirtualCpu
         }
 
         backend.Fulfill(ulong.MaxValue);
-        return Next.Continue;
-    }
-
-    private Next HandleMsr(IBackendVcpu backend)
-    {
-        MsrExit msr = _exit.Msr;
-        bool isWrite = _exit.Code == ExitCode.Wrmsr;
-        MsrOutcome outcome = MsrOutcome.Unhandled;
-        ulong value = 0;
-        if (_machine.MsrTable.TryFind(msr.Index.Value, out RangeTable<IMsrHandler>.Entry entry))
-        {
-            outcome = isWrite
-                ? entry.Value.Write(this, msr.Index, msr.Value)
-                : entry.Value.Read(this, msr.Index, out value);
-        }
-
-        if (outcome == MsrOutcome.Unhandled)
-        {
-            _unclaimedMsrs++;
-            switch (_machine.Options.UnclaimedMsr)
-            {
-                case UnclaimedMsr.Exit:
-                    return Next.Return;
-                case UnclaimedMsr.GeneralProtection:
-                    outcome = MsrOutcome.GeneralProtection;
-                    break;
-                default:
-                    outcome = MsrOutcome.Handled;
-                    value = 0;
-                    break;
-            }
-
-            if (_unclaimedMsrs == 1)
-            {
-                EngineLog.FirstUnclaimed(_machine.Log, _machine.Name, "MSR", msr.Index.Value);
-            }
-        }
-
-        backend.Fulfill(value, outcome);
         return Next.Continue;
     }
 

@@ -221,7 +221,7 @@ public sealed partial class VirtualCpu
         TakeOwnership();
         try
         {
-            return Backend.TryGetMsr(index, out value);
+            return TryGetMsrOwned(Backend, index, out value);
         }
         finally
         {
@@ -235,7 +235,7 @@ public sealed partial class VirtualCpu
         TakeOwnership();
         try
         {
-            return Backend.TrySetMsr(index, value);
+            return TrySetMsrOwned(Backend, index, value);
         }
         finally
         {
@@ -278,6 +278,7 @@ public sealed partial class VirtualCpu
         _emulated?.Accesses.Reset();
         BackendVcpuReset.Apply(Backend, initOnly);
         ResetLocalApic(Backend, initOnly);
+        ResetMsrs(initOnly);
         _exitEvent = default;
         _exceptionEvent = default;
         Volatile.Write(ref _nmiPending, false);

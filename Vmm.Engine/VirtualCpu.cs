@@ -140,6 +140,7 @@ public sealed partial class VirtualCpu : IVirtualCpu
         _exit = default;
         _emulated = null;
         _apic = null;
+        ForgetMsrs();
         _singleSteps = false;
         _exitEvent = default;
         _exceptionEvent = default;
@@ -207,6 +208,7 @@ public sealed partial class VirtualCpu : IVirtualCpu
     private void PushCpuid(IBackendVcpu backend, CpuidConfiguration configuration)
     {
         backend.SetCpuid(Answers(configuration));
+        ForgetMsrs();
         _emulated = null;
     }
 

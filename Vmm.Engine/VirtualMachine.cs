@@ -11,6 +11,7 @@ using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Time;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Emulation.Msr;
 using Vmm.Emulation.Timers;
 using Vmm.Engine.Chips;
 using Vmm.Engine.IoPorts;
@@ -36,6 +37,7 @@ public sealed partial class VirtualMachine : IVirtualMachine
     private readonly MmioSpace _mmio = new();
     private readonly MsrSpace _msrs = new();
     private readonly Timer? _haltWatch;
+    private MsrAccessLog? _msrAccesses;
     private CpuTopology _topology = CpuTopology.Single;
     private int _disposed;
 
@@ -51,6 +53,7 @@ public sealed partial class VirtualMachine : IVirtualMachine
         Exclusion = new MemoryExclusion(this);
         SupportedCpuid = backend.GetSupportedCpuid();
         BackendVm = CreateBackendVm();
+        MsrOwners = new MsrOwners(options.MsrFilter);
         _vcpus = new VirtualCpu[options.MaxCpus];
         for (int i = 0; i < _vcpus.Length; i++)
         {
@@ -149,6 +152,14 @@ public sealed partial class VirtualMachine : IVirtualMachine
 
     /// <summary>The hypervisor.</summary>
     internal IHypervisorBackend HypervisorBackend { get; }
+
+    /// <summary>Who has the registers that both the hypervisor and the engine know.</summary>
+    internal MsrOwners MsrOwners { get; }
+
+    /// <summary>
+    /// The guest's accesses to model-specific registers that the hypervisor handed over, by register and by who answered. Any thread.
+    /// </summary>
+    public MsrAccessLog MsrAccesses => LazyInitializer.EnsureInitialized(ref _msrAccesses)!;
 
     /// <summary>Counts second chances.</summary>
     internal SecondChanceLog SecondChances { get; }
@@ -352,6 +363,7 @@ public sealed partial class VirtualMachine : IVirtualMachine
         HypercallExits: false)
     {
         ApicMsrExits = HasLocalApics,
+        MsrFilter = _options.MsrFilter,
     });
 
     private sealed class BackendInterruptLine(VirtualMachine machine, int line) : IInterruptLine

@@ -39,7 +39,8 @@ internal sealed partial class KvmVcpu
             case KvmExitReason.X86Rdmsr or KvmExitReason.X86Wrmsr:
                 bool isWrite = reason == KvmExitReason.X86Wrmsr;
                 SetPending(reason, holdsWrites: true);
-                exit.SetMsr(isWrite, new MsrExit(new MsrIndex(run.Msr.Index), isWrite ? run.Msr.Data : 0), Regs.Rip);
+                exit.SetMsr(
+                    isWrite, new MsrExit(new MsrIndex(run.Msr.Index), isWrite ? run.Msr.Data : 0, ToReason(run.Msr.Reason)), Regs.Rip);
                 break;
             case KvmExitReason.Hypercall:
                 SetPending(reason, holdsWrites: true);
@@ -59,6 +60,13 @@ internal sealed partial class KvmVcpu
                 break;
         }
     }
+
+    private static MsrExitReason ToReason(uint reason) => (KvmMsrExitReason)reason switch
+    {
+        KvmMsrExitReason.Inval => MsrExitReason.Refused,
+        KvmMsrExitReason.Filter => MsrExitReason.Filtered,
+        _ => MsrExitReason.Unknown,
+    };
 
     private void DecodePort(ref VmExit exit, ref KvmRun run)
     {

@@ -222,11 +222,7 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
             _vm.EnableUserSpaceMsr(KvmMsrExitReason.Unknown | KvmMsrExitReason.Inval | KvmMsrExitReason.Filter);
         }
 
-        if (options is { ApicMsrExits: true, InterruptControllerMode: InterruptControllerMode.Userspace }
-            && Has(KvmCapability.X86UserSpaceMsr) && Has(KvmCapability.X86MsrFilter))
-        {
-            FilterApicMsrs();
-        }
+        SetMsrFilter(options);
 
         if (Has(KvmCapability.ExitOnEmulationFailure) && Backend.ExitOnEmulationFailure)
         {
@@ -242,23 +238,6 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
         {
             _vm.EnableExceptionPayload(true);
         }
-    }
-
-    /// <summary>
-    /// Makes the guest's accesses to the local APIC's MSRs that KVM would answer itself exits. The x2APIC's own cannot be filtered
-    /// (api.rst, KVM_X86_SET_MSR_FILTER) and need not be: without a local APIC of its own KVM does not know them.
-    /// </summary>
-    private void FilterApicMsrs()
-    {
-        const uint ApicBase = 0x1b;
-        const uint TscDeadline = 0x6e0;
-        byte[] denied = [0];
-        const KvmMsrFilterRangeFlags Both = KvmMsrFilterRangeFlags.Read | KvmMsrFilterRangeFlags.Write;
-        _vm.EnableUserSpaceMsr(KvmMsrExitReason.Unknown | KvmMsrExitReason.Inval | KvmMsrExitReason.Filter);
-        _vm.SetMsrFilter(
-            KvmMsrFilterFlags.Allow,
-            [new KvmMsrFilterEntry(Both, ApicBase, 1, denied), new KvmMsrFilterEntry(Both, TscDeadline, 1, denied)]);
-        FiltersApicMsrs = true;
     }
 
     private void Remove(int slot)

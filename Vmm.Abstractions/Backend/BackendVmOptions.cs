@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Msr;
 
 namespace Vmm.Abstractions.Backend;
 
@@ -26,4 +27,7 @@ public readonly record struct BackendVmOptions(
     /// the local APICs. A hypervisor that cannot hand them over keeps them.
     /// </summary>
     public bool ApicMsrExits { get; init; }
+
+    /// <summary>Which MSRs the hypervisor may handle by itself; all that it knows when null.</summary>
+    public MsrFilter? MsrFilter { get; init; }
 }

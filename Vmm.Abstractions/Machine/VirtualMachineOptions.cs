@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Vcpu;
 
 namespace Vmm.Abstractions.Machine;
@@ -42,6 +43,18 @@ public sealed record VirtualMachineOptions
 
     /// <summary>What happens to MSR accesses that the hypervisor hands over and nobody claims.</summary>
     public UnclaimedMsr UnclaimedMsr { get; init; }
+
+    /// <summary>
+    /// Which MSRs the hypervisor may handle by itself; accesses to the others come to the engine. All that it knows when null.
+    /// </summary>
+    public MsrFilter? MsrFilter { get; init; }
+
+    /// <summary>
+    /// Whether the engine answers for MSRs that it knows, when the hypervisor hands an access over and no handler takes it: it keeps
+    /// those that the hypervisor lacks, and knows what operating systems touch on every machine. Without it such accesses are
+    /// unclaimed.
+    /// </summary>
+    public bool EngineMsrs { get; init; }
 
     /// <summary>
     /// Whether the engine executes instructions that the hypervisor cannot emulate. Without it each of them is an

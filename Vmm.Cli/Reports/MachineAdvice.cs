@@ -39,6 +39,12 @@ internal sealed record MachineAdvice(string? Cause, ImmutableArray<string> Try)
                 ? "KVM on this host (PVM) interprets kernel-mode code, at about a million instructions a second"
                 : null,
             ["give it more time with --timeout"]),
+        MachineEnd.UnansweredMsr => new MachineAdvice(
+            "--msr-policy ask ends the guest at the first register that neither KVM nor the engine has",
+            [
+                "--msr-policy gp: the guest gets a general-protection fault, as on a processor without the register; kernels expect that",
+                "--msr-policy ignore: reads give zero and writes have no effect",
+            ]),
         MachineEnd.HypervisorFailure => new MachineAdvice(
             null, ["look into the host's kernel log: 'dmesg | grep -i kvm'"]),
         _ => s_none,

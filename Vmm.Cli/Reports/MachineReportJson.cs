@@ -85,6 +85,7 @@ internal static class MachineReportJson
             json.WriteEndObject();
         }
 
+        MsrReportWriter.WriteJson(json, result.Msrs);
         if (result.Error is { } error)
         {
             json.WriteString("error", error.ToString());

@@ -16,6 +16,7 @@ internal static class MachineReportText
     {
         writer.WriteLine(Invariant($"vmm: {Title(result.End)} after {result.Elapsed.TotalSeconds:0.###} s: {result.Detail}."));
         WriteSecondChances(writer, result);
+        MsrReportWriter.WriteText(writer, result.Msrs);
         if (result.End is MachineEnd.PowerOff or MachineEnd.Reset or MachineEnd.DebugExit or MachineEnd.Stopped)
         {
             return;
@@ -69,6 +70,7 @@ internal static class MachineReportText
         MachineEnd.DebugExit => "debug exit",
         MachineEnd.EmulationFailure => "emulation failure",
         MachineEnd.HypervisorFailure => "hypervisor failure",
+        MachineEnd.UnansweredMsr => "unanswered MSR",
         MachineEnd.Timeout => "timeout",
         MachineEnd.Stopped => "stopped",
         _ => "host error",

@@ -29,6 +29,7 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         using Serilog.Core.Logger? log = settings.Verbose ? Logging.Create() : null;
         using IHypervisorBackend backend = CliHost.OpenHypervisor(settings.Device, log);
         CheckFeatures(backend);
+        ShowRemarks();
         ConsoleInput input = new(host.Error);
         using Stream? stream = OpenConsole();
         using StreamConsoleSink? sink = stream is null ? null : new StreamConsoleSink(stream);
@@ -48,6 +49,8 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         InterruptControllerMode = settings.InterruptControllers,
         CpuModel = settings.CpuModel,
         CpuDependencies = settings.CpuDependencies,
+        UnclaimedMsr = settings.MsrPolicy,
+        MsrExposure = settings.MsrFilter,
         SecondChance = settings.SecondChance,
         Console = sink,
         OnConsoleInputRoom = input.OnRoom,
@@ -79,6 +82,17 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
             foreach (string message in resolution.Messages)
             {
                 host.Error.WriteLine($"vmm: --cpu: {message}");
+            }
+        }
+    }
+
+    private void ShowRemarks()
+    {
+        if (!settings.Json)
+        {
+            foreach (string remark in settings.MsrFilter.Compile().Remarks)
+            {
+                host.Error.WriteLine($"vmm: --msr-filter: {remark}");
             }
         }
     }

@@ -23,6 +23,8 @@ internal static class RunCommand
         Option<string> irqchip = Text("--irqchip", "kernel|split|userspace", s_defaults.Irqchip, "Who has the interrupt controllers: KVM or this process; split is not offered yet.");
         Option<string> cpu = Text("--cpu", "MODEL", s_defaults.Cpu, "The processor the guest sees: host, max, pvm-friendly, x86-64-v1 to -v4 or a profile F.json, then features to remove or add, such as host,-cx16,+x2apic. 'vmm cpu' shows them.");
         Option<string> cpuDependencies = CpuModelOption.CreateDependencies();
+        Option<string> msrPolicy = MsrOptions.CreatePolicy(s_defaults.MsrPolicy);
+        Option<string> msrFilter = MsrOptions.CreateFilter(s_defaults.MsrFilter);
         Option<string> secondChance = Text("--second-chance", "on|off", s_defaults.SecondChance, "Execute in this process what KVM cannot emulate; off ends the guest there.");
         Option<string> console = Text("--console", "stdio|none|file:F", s_defaults.Console, "Where the guest's serial console goes.");
         Option<string?> timeout = Text("--timeout", "TIME", "Ends the guest after that time, with ms, s, m or h.");
@@ -31,7 +33,7 @@ internal static class RunCommand
         Option<string> device = DeviceOption.Create();
         Command command = new("run", "Runs a kernel or a flat binary.")
         {
-            kernel, flat, flatMode, initrd, cmdline, memory, cpus, irqchip, cpu, cpuDependencies, secondChance, console, timeout, json, verbose, device,
+            kernel, flat, flatMode, initrd, cmdline, memory, cpus, irqchip, cpu, cpuDependencies, msrPolicy, msrFilter, secondChance, console, timeout, json, verbose, device,
         };
         command.SetAction(result => new RunAction(host, RunSettings.Parse(new RunTexts
         {
@@ -45,6 +47,8 @@ internal static class RunCommand
             Irqchip = result.GetRequiredValue(irqchip),
             Cpu = result.GetRequiredValue(cpu),
             CpuDependencies = result.GetRequiredValue(cpuDependencies),
+            MsrPolicy = result.GetRequiredValue(msrPolicy),
+            MsrFilter = result.GetRequiredValue(msrFilter),
             SecondChance = result.GetRequiredValue(secondChance),
             Console = result.GetRequiredValue(console),
             Timeout = result.GetValue(timeout),

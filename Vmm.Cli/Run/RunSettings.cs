@@ -3,6 +3,7 @@
 using Vmm.Abstractions.Machine;
 using Vmm.Cli.Cpu;
 using Vmm.Emulation.Cpuid;
+using Vmm.Emulation.Msr;
 using Vmm.Machine.Boot;
 
 namespace Vmm.Cli.Run;
@@ -39,6 +40,12 @@ internal sealed record RunSettings
 
     /// <summary>What happens to features that are left without one that they need.</summary>
     public CpuDependencyPolicy CpuDependencies { get; init; }
+
+    /// <summary>What happens to model-specific registers that nobody has.</summary>
+    public UnclaimedMsr MsrPolicy { get; init; } = UnclaimedMsr.GeneralProtection;
+
+    /// <summary>Which model-specific registers KVM may handle.</summary>
+    public MsrExposurePolicy MsrFilter { get; init; } = MsrExposurePolicy.All;
 
     /// <summary>Whether to execute what KVM cannot emulate.</summary>
     public bool SecondChance { get; init; } = true;
@@ -95,6 +102,8 @@ internal sealed record RunSettings
             InterruptControllers = ParseIrqchip(texts.Irqchip),
             CpuModel = CpuModelOption.Parse("--cpu", texts.Cpu),
             CpuDependencies = CpuModelOption.ParseDependencies(texts.CpuDependencies),
+            MsrPolicy = MsrOptions.ParsePolicy(texts.MsrPolicy),
+            MsrFilter = MsrOptions.ParseFilter(texts.MsrFilter),
             SecondChance = ParseSecondChance(texts.SecondChance),
             Console = ConsoleTarget.Parse("--console", texts.Console),
             Timeout = texts.Timeout is null ? null : Units.ParseTime("--timeout", texts.Timeout),

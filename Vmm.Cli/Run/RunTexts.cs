@@ -27,6 +27,10 @@ internal sealed record RunTexts
 
     public string CpuDependencies { get; init; } = CpuModelOption.DefaultDependencies;
 
+    public string MsrPolicy { get; init; } = "gp";
+
+    public string MsrFilter { get; init; } = "all";
+
     public string SecondChance { get; init; } = "on";
 
     public string Console { get; init; } = "stdio";

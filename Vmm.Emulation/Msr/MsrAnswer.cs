@@ -19,4 +19,13 @@ public enum MsrAnswer
 
     /// <summary>Nobody: the guest got <c>#GP(0)</c>.</summary>
     Fault,
+
+    /// <summary>Whoever has the register refused the access: the guest got <c>#GP(0)</c>.</summary>
+    Refused,
+
+    /// <summary>The hypervisor, asked by this engine.</summary>
+    Hypervisor,
+
+    /// <summary>The embedder, to whom the run returned.</summary>
+    Embedder,
 }

@@ -5,8 +5,7 @@ namespace Vmm.Emulation.Msr;
 /// <summary>Which values registers accept, as pure functions.</summary>
 public static class MsrChecks
 {
-    private const ulong PatTypes = 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7;
-    private const ulong MtrrTypes = 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6;
+    private const ulong EveryByte = 0x0101_0101_0101_0101;
 
     /// <summary>Whether an address is canonical.</summary>
     /// <param name="value">The address.</param>
@@ -24,18 +23,22 @@ public static class MsrChecks
     /// <param name="linearBits">The width of linear addresses: 48 or 57.</param>
     /// <param name="physicalBits">The width of physical addresses.</param>
     /// <returns>Whether it has. What depends on the vCPU's other state (locks, paging, time) is not looked at.</returns>
-    public static bool IsAccepted(in MsrDescription description, ulong value, int linearBits, int physicalBits)
+    public static bool IsAccepted(in MsrDescription description, ulong value, int linearBits, int physicalBits) =>
+        Accepts(description.Rule, description.Writable, value, linearBits, physicalBits);
+
+    /// <summary>Whether a value has the form that a rule asks for.</summary>
+    internal static bool Accepts(MsrRule rule, ulong writable, ulong value, int linearBits, int physicalBits)
     {
-        bool isWritable = (value & ~description.Writable) == 0;
-        return description.Rule switch
+        bool isWritable = (value & ~writable) == 0;
+        return rule switch
         {
             MsrRule.ReadOnly => false,
             MsrRule.Canonical => IsCanonical(value, linearBits),
             MsrRule.Cet => (value & 0x3c0) == 0 && IsCanonical(value & ~0xfffUL, linearBits),
-            MsrRule.Pat => HasTypes(value, PatTypes),
-            MsrRule.MtrrFixed => HasTypes(value, MtrrTypes),
-            MsrRule.MtrrDefault => isWritable && HasTypes(value & 0xff, MtrrTypes),
-            MsrRule.MtrrBase => isWritable && HasTypes(value & 0xff, MtrrTypes) && Fits(value, physicalBits),
+            MsrRule.Pat => HasPatTypes(value),
+            MsrRule.MtrrFixed => HasMtrrTypes(value),
+            MsrRule.MtrrDefault => isWritable && HasMtrrTypes(value & 0xff),
+            MsrRule.MtrrBase => isWritable && HasMtrrTypes(value & 0xff) && Fits(value, physicalBits),
             MsrRule.MtrrMask => isWritable && Fits(value, physicalBits),
             MsrRule.MachineControl or MsrRule.BankControl => value is 0 or ulong.MaxValue,
             MsrRule.BankZero => value == 0,
@@ -109,17 +112,11 @@ public static class MsrChecks
 
     private static bool Fits(ulong value, int physicalBits) => physicalBits >= 64 || value >> physicalBits == 0;
 
-    private static bool HasTypes(ulong value, ulong known)
-    {
-        for (int shift = 0; shift < 64; shift += 8)
-        {
-            ulong type = value >> shift & 0xff;
-            if (type > 7 || (known >> (int)type & 1) == 0)
-            {
-                return false;
-            }
-        }
+    /// <summary>Eight memory types at once: none above 7, nor 2 and 3, which have bit 1 and not bit 2.</summary>
+    private static bool HasPatTypes(ulong value) =>
+        (value & ~(EveryByte * 7)) == 0 && (value >> 1 & ~(value >> 2) & EveryByte) == 0;
 
-        return true;
-    }
+    /// <summary>The same without 7, which PAT alone has.</summary>
+    private static bool HasMtrrTypes(ulong value) =>
+        HasPatTypes(value) && (value & value >> 1 & value >> 2 & EveryByte) == 0;
 }

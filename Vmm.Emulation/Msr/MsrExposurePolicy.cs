@@ -3,6 +3,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Msr;
 
 namespace Vmm.Emulation.Msr;
 

@@ -15,8 +15,7 @@ public sealed class MsrFile
     private const ulong ControlPresent = 1 << 8;
 
     private readonly MsrFileOptions _options;
-    private readonly ulong[] _values = new ulong[MsrRegistry.All.Length];
-    private readonly Access[] _access = new Access[MsrRegistry.All.Length];
+    private readonly Register[] _registers = new Register[MsrRegistry.All.Length];
     private readonly int _linearBits;
     private readonly int _physicalBits;
     private readonly ulong _eferCapabilities;
@@ -41,9 +40,15 @@ public sealed class MsrFile
         _eferCapabilities = Bit("nx", 11) | Bit("svm", 12) | Bit("fxsr_opt", 14) | Bit("tce", 15);
         _tscAdjust = MsrRegistry.NumberOf(new MsrIndex(0x3b));
         CpuVendor vendor = definition?.Vendor ?? CpuVendor.Unknown;
-        for (int number = 0; number < _access.Length; number++)
+        for (int number = 0; number < _registers.Length; number++)
         {
-            _access[number] = AccessOf(MsrRegistry.All[number], definition, vendor);
+            ref readonly MsrDescription description = ref MsrRegistry.All.ItemRef(number);
+            _registers[number] = new Register
+            {
+                Access = AccessOf(description, definition, vendor),
+                Rule = description.Rule,
+                Writable = description.Writable,
+            };
         }
 
         Reset();
@@ -58,6 +63,15 @@ public sealed class MsrFile
         Here,
     }
 
+    /// <summary>What an access needs, side by side.</summary>
+    private struct Register
+    {
+        public ulong Value;
+        public ulong Writable;
+        public MsrRule Rule;
+        public Access Access;
+    }
+
     /// <summary>The guest's TSC less the host's, in the guest's ticks, wrapping.</summary>
     public ulong TscOffset { get; set; }
 
@@ -67,16 +81,16 @@ public sealed class MsrFile
     /// <summary>Puts every register to its value after reset. The TSC goes on counting; its offset stays.</summary>
     public void Reset()
     {
-        for (int number = 0; number < _values.Length; number++)
+        for (int number = 0; number < _registers.Length; number++)
         {
-            _values[number] = ResetValueOf(MsrRegistry.All[number]);
+            _registers[number].Value = ResetValueOf(MsrRegistry.All.ItemRef(number));
         }
 
         foreach (MsrEntry entry in _options.Initial)
         {
             if (MsrRegistry.NumberOf(entry.Index) is var number and >= 0)
             {
-                _values[number] = entry.Value;
+                _registers[number].Value = entry.Value;
             }
         }
     }
@@ -90,17 +104,18 @@ public sealed class MsrFile
     {
         value = 0;
         int number = MsrRegistry.NumberOf(index);
-        if (number < 0 || _access[number] == Access.Elsewhere)
+        if (number < 0)
         {
             return MsrOutcome.Unhandled;
         }
 
-        if (_access[number] == Access.Absent)
+        ref Register register = ref _registers[number];
+        if (register.Access != Access.Here)
         {
-            return MsrOutcome.GeneralProtection;
+            return register.Access == Access.Absent ? MsrOutcome.GeneralProtection : MsrOutcome.Unhandled;
         }
 
-        switch (MsrRegistry.All[number].Rule)
+        switch (register.Rule)
         {
             case MsrRule.Command:
                 return MsrOutcome.GeneralProtection;
@@ -110,7 +125,7 @@ public sealed class MsrFile
                 value = unchecked(hostTsc + TscOffset);
                 return MsrOutcome.Handled;
             default:
-                value = _values[number];
+                value = register.Value;
                 return MsrOutcome.Handled;
         }
     }
@@ -123,20 +138,68 @@ public sealed class MsrFile
     public MsrOutcome Write(MsrIndex index, ulong value, ulong hostTsc)
     {
         int number = MsrRegistry.NumberOf(index);
-        if (number < 0 || _access[number] == Access.Elsewhere)
+        if (number < 0)
         {
             return MsrOutcome.Unhandled;
         }
 
-        return _access[number] == Access.Absent
-            ? MsrOutcome.GeneralProtection
-            : WriteServed(number, MsrRegistry.All.ItemRef(number), value, hostTsc);
+        ref Register register = ref _registers[number];
+        return register.Access switch
+        {
+            Access.Here => WriteServed(ref register, value, hostTsc),
+            Access.Absent => MsrOutcome.GeneralProtection,
+            _ => MsrOutcome.Unhandled,
+        };
     }
 
-    private MsrOutcome WriteServed(int number, in MsrDescription description, ulong value, ulong hostTsc)
+    /// <summary>Reads a register for a transfer of state.</summary>
+    /// <param name="index">The register.</param>
+    /// <param name="hostTsc">The host's TSC now, in the guest's ticks.</param>
+    /// <param name="value">The value; 0 without the register.</param>
+    /// <returns>Whether it is served here.</returns>
+    public bool TrySave(MsrIndex index, ulong hostTsc, out ulong value) =>
+        Read(index, hostTsc, out value) == MsrOutcome.Handled;
+
+    /// <summary>
+    /// Writes a register for a transfer of state: one that a guest may only clear takes any value, and one that it cannot write the
+    /// value that it has.
+    /// </summary>
+    /// <param name="index">The register.</param>
+    /// <param name="value">The value.</param>
+    /// <param name="hostTsc">The host's TSC now, in the guest's ticks.</param>
+    /// <returns>Whether it is served here and takes the value.</returns>
+    public bool TryRestore(MsrIndex index, ulong value, ulong hostTsc)
     {
-        ref ulong current = ref _values[number];
-        switch (description.Rule)
+        int number = MsrRegistry.NumberOf(index);
+        if (number < 0 || _registers[number].Access != Access.Here)
+        {
+            return false;
+        }
+
+        ref Register register = ref _registers[number];
+        switch (register.Rule)
+        {
+            case MsrRule.BankZero or MsrRule.MiscEnable or MsrRule.TscAdjust:
+                register.Value = value;
+                return true;
+            case MsrRule.Tsc:
+                TscOffset = unchecked(value - hostTsc);
+                return true;
+            case MsrRule.FeatureControl:
+                bool isAccepted = (value & ~register.Writable) == 0;
+                register.Value = isAccepted ? value : register.Value;
+                return isAccepted;
+            case MsrRule.ReadOnly or MsrRule.Constant or MsrRule.Ignored or MsrRule.Chip:
+                return value == register.Value;
+            default:
+                return WriteServed(ref register, value, hostTsc) == MsrOutcome.Handled;
+        }
+    }
+
+    private MsrOutcome WriteServed(ref Register register, ulong value, ulong hostTsc)
+    {
+        ref ulong current = ref register.Value;
+        switch (register.Rule)
         {
             case MsrRule.Ignored or MsrRule.WriteIgnored:
                 return MsrOutcome.Handled;
@@ -147,7 +210,7 @@ public sealed class MsrFile
             case MsrRule.Tsc:
                 ulong moved = unchecked(value - (hostTsc + TscOffset));
                 TscOffset = unchecked(TscOffset + moved);
-                _values[_tscAdjust] = unchecked(_values[_tscAdjust] + moved);
+                _registers[_tscAdjust].Value = unchecked(_registers[_tscAdjust].Value + moved);
                 return MsrOutcome.Handled;
             case MsrRule.TscAdjust:
                 TscOffset = unchecked(TscOffset + (value - current));
@@ -167,9 +230,9 @@ public sealed class MsrFile
             case MsrRule.Supervisor:
                 return (value & ~_supervisorStates) == 0 ? Keep(ref current, value) : MsrOutcome.GeneralProtection;
             case MsrRule.Command:
-                return (value & ~description.Writable) == 0 ? MsrOutcome.Handled : MsrOutcome.GeneralProtection;
+                return (value & ~register.Writable) == 0 ? MsrOutcome.Handled : MsrOutcome.GeneralProtection;
             default:
-                return MsrChecks.IsAccepted(description, value, _linearBits, _physicalBits)
+                return MsrChecks.Accepts(register.Rule, register.Writable, value, _linearBits, _physicalBits)
                     ? Keep(ref current, value)
                     : MsrOutcome.GeneralProtection;
         }

@@ -92,8 +92,10 @@ public static partial class MsrRegistry
         return false;
     }
 
-    /// <summary>A register's place in <see cref="All"/>; negative when it is not known.</summary>
-    internal static int NumberOf(MsrIndex index)
+    /// <summary>A register's place in <see cref="All"/>. Does not allocate.</summary>
+    /// <param name="index">The register.</param>
+    /// <returns>Its place; negative when it is not known.</returns>
+    public static int NumberOf(MsrIndex index)
     {
         Slot[] slots = s_slots;
         for (uint at = index.Value * Spread >> s_shift; ; at++)

@@ -29,6 +29,9 @@ public enum MachineEnd
     /// <summary>The hypervisor could not enter the guest, or gave up other than at an instruction.</summary>
     HypervisorFailure,
 
+    /// <summary>The guest touched a model-specific register that nobody answers for, and the policy is to ask.</summary>
+    UnansweredMsr,
+
     /// <summary>The guest ran for as long as it may.</summary>
     Timeout,
 

@@ -39,6 +39,9 @@ public sealed record MachineResult
     /// <summary>What the engine executed because the hypervisor could not; null when there was nothing.</summary>
     public SecondChanceReport? SecondChances { get; init; }
 
+    /// <summary>The model-specific registers whose accesses reached this process; null when none did.</summary>
+    public MsrReport? Msrs { get; init; }
+
     /// <summary>Every vCPU's registers and figures after the end, by number.</summary>
     public required ImmutableArray<VcpuReport> Vcpus { get; init; }
 

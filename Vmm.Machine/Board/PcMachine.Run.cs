@@ -5,10 +5,11 @@ using System.Globalization;
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Emulation.Instructions.Paging;
-using Vmm.Engine.SecondChance;
 using Vmm.Engine;
+using Vmm.Engine.SecondChance;
 using Vmm.Machine.Diagnostics;
 
 namespace Vmm.Machine.Board;
@@ -138,6 +139,16 @@ public sealed partial class PcMachine
                 });
                 return false;
 
+            case ExitCode.Rdmsr or ExitCode.Wrmsr:
+                MsrIndex index = exit.Msr.Index;
+                string access = exit.Code == ExitCode.Wrmsr ? $"writes 0x{exit.Msr.Value:x} to" : "reads";
+                End(new Ending(
+                    MachineEnd.UnansweredMsr, cpu.Id, $"the guest {access} {MsrReport.Describe(index)}, which nobody answers for")
+                {
+                    Exit = exit,
+                });
+                return false;
+
             default:
                 End(new Ending(MachineEnd.HypervisorFailure, cpu.Id, exit.ToString()) { Exit = exit });
                 return false;
@@ -227,6 +238,7 @@ public sealed partial class PcMachine
                 ? failed.Walk(new GuestLinearAddress(report.LinearRip), PageAccess.Execute)
                 : null,
             SecondChances = SecondChances(reports),
+            Msrs = MsrReport.Of(_machine.MsrAccesses),
             Vcpus = [.. reports],
             Error = ending.Error,
             Elapsed = elapsed,

@@ -67,7 +67,9 @@ public sealed partial class PcMachine : IDisposable
             MaxPortHandlers = PortHandlers,
             InterruptControllerMode = options.InterruptControllerMode,
             UnclaimedAccess = UnclaimedAccess.Default,
-            UnclaimedMsr = UnclaimedMsr.GeneralProtection,
+            UnclaimedMsr = options.UnclaimedMsr,
+            MsrFilter = options.MsrExposure.Compile(),
+            EngineMsrs = options.EngineMsrs,
             PlatformChips = true,
             SecondChance = options.SecondChance,
         });
@@ -103,7 +105,7 @@ public sealed partial class PcMachine : IDisposable
     /// <returns>The machine, owned by the caller.</returns>
     /// <exception cref="VmmException">
     /// ENOTSUP: the interrupt-controller mode needs what does not exist yet, or the processor model a feature that the host
-    /// does not have; EINVAL: memory or processors out of range; otherwise what the host refuses.
+    /// does not have; EINVAL: memory or processors out of range; ENOSPC: the exposure of registers takes more ranges than there may be; otherwise what the host refuses.
     /// </exception>
     public static PcMachine Create(IHypervisorBackend backend, PcOptions options)
     {

@@ -3,6 +3,7 @@
 using Serilog;
 using Vmm.Abstractions.Machine;
 using Vmm.Emulation.Cpuid;
+using Vmm.Emulation.Msr;
 using Vmm.Machine.Devices;
 
 namespace Vmm.Machine.Board;
@@ -33,6 +34,15 @@ public sealed record PcOptions
 
     /// <summary>What happens to features that the model's changes leave without one that they need.</summary>
     public CpuDependencyPolicy CpuDependencies { get; init; }
+
+    /// <summary>What happens to accesses to model-specific registers that nobody answers for.</summary>
+    public UnclaimedMsr UnclaimedMsr { get; init; } = UnclaimedMsr.GeneralProtection;
+
+    /// <summary>Which model-specific registers the hypervisor may handle by itself.</summary>
+    public MsrExposurePolicy MsrExposure { get; init; } = MsrExposurePolicy.All;
+
+    /// <summary>Whether the engine answers for registers that it knows and the hypervisor hands over.</summary>
+    public bool EngineMsrs { get; init; } = true;
 
     /// <summary>Where the serial console's output goes; dropped when null.</summary>
     public IConsoleSink? Console { get; init; }

@@ -38,7 +38,7 @@ internal sealed class PcPowerPorts(Action<VcpuId, MachineEnd, string> end, PmTim
     private uint _powerControl = InAcpiMode;
 
     /// <summary>The ports to attach this to.</summary>
-    public static ReadOnlySpan<ushort> Ports => 
+    public static ReadOnlySpan<ushort> Ports =>
     [
         KeyboardStatus, ResetControl, Events, Events + 1, Events + 2, Events + 3, PowerManagementControl, PowerManagementControl + 1,
     ];

@@ -54,6 +54,40 @@ public sealed class RunSettingsTests
     public void Second_chance_can_be_switched_off(string text, bool expected) =>
         RunSettings.Parse(s_texts with { SecondChance = text }).SecondChance.Should().Be(expected);
 
+    [TestCase("gp", UnclaimedMsr.GeneralProtection)]
+    [TestCase("ignore", UnclaimedMsr.ReadZeroIgnoreWrite)]
+    [TestCase("ask", UnclaimedMsr.Exit)]
+    public void Policy_for_unknown_registers_is_read(string text, UnclaimedMsr expected) =>
+        RunSettings.Parse(s_texts with { MsrPolicy = text }).MsrPolicy.Should().Be(expected);
+
+    [Test]
+    public void Policy_that_does_not_exist_is_refused() =>
+        Refusal(s_texts with { MsrPolicy = "warn" }).Should().Be("--msr-policy: 'warn' is not gp, ignore or ask");
+
+    [Test]
+    public void Unknown_registers_fault_and_KVM_handles_all_it_knows_by_default()
+    {
+        RunSettings settings = RunSettings.Parse(s_texts);
+
+        settings.MsrPolicy.Should().Be(UnclaimedMsr.GeneralProtection);
+        settings.MsrFilter.ToString().Should().Be("all");
+    }
+
+    [Test]
+    public void Filter_for_registers_is_read() => RunSettings.Parse(s_texts with { MsrFilter = "but:ia32_pat:w,0x400-0x47f" })
+        .MsrFilter.ToString().Should().Be("but:IA32_PAT:w,IA32_MC0_CTL-IA32_MC31_MISC");
+
+    [TestCase("some", "--msr-filter: 'some' is not all, only:LIST or but:LIST")]
+    [TestCase("only:IA32_PATH", "did you mean 'IA32_PAT'")]
+    [TestCase("but:0x20-0x10", "ends before it begins")]
+    public void Filter_that_means_nothing_is_refused(string text, string expected) =>
+        Refusal(s_texts with { MsrFilter = text }).Should().Contain(expected);
+
+    [Test]
+    public void Filter_with_more_ranges_than_KVM_has_names_what_does_not_fit() =>
+        Refusal(s_texts with { MsrFilter = "only:" + string.Join(',', Enumerable.Range(0, 17).Select(number => $"0x{number * 0x100000:x}")) })
+            .Should().Contain("these do not fit: 0x1000000");
+
     [Test]
     public void Second_chance_is_on_by_default() => new RunTexts().SecondChance.Should().Be("on");
 

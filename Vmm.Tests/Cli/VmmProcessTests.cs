@@ -56,6 +56,33 @@ public sealed class VmmProcessTests
     public void Power_off_is_success() => VmmProcess.RunFlat(s_powerOff).ExitCode.Should().Be(0);
 
     [Test]
+    public void Register_that_nobody_has_ends_the_guest_that_asks()
+    {
+        // mov ecx,0x3b4d0000 / rdmsr
+        VmmOutput run = VmmProcess.RunFlat([0x66, 0xb9, 0, 0, 0x4d, 0x3b, 0x0f, 0x32], "--msr-policy", "ask");
+
+        run.ExitCode.Should().Be(90);
+        run.Error.Should().Contain("the guest reads register 0x3b4d0000, which nobody answers for")
+            .And.Contain("register 0x3b4d0000: read once; unknown: the guest was ended")
+            .And.Contain("try: --msr-policy gp");
+    }
+
+    [Test]
+    public void Registers_are_reported_as_JSON()
+    {
+        // mov ecx,0xfe / rdmsr / mov ecx,0x3b4d0000 / rdmsr / cli / hlt
+        byte[] code = [0x66, 0xb9, 0xfe, 0, 0, 0, 0x0f, 0x32, 0x66, 0xb9, 0, 0, 0x4d, 0x3b, 0x0f, 0x32, 0xfa, 0xf4];
+
+        VmmOutput run = VmmProcess.RunFlat(code, "--msr-policy", "ignore", "--msr-filter", "but:IA32_MTRRCAP", "--json", "--console", "none");
+
+        run.ExitCode.Should().Be(82, run.Error);
+        using JsonDocument json = JsonDocument.Parse(run.Out);
+        json.RootElement.GetProperty("msrs").EnumerateArray()
+            .Select(entry => $"{entry.GetProperty("register").GetString()} {entry.GetProperty("reads").GetInt64()} {entry.GetProperty("answer").GetString()}")
+            .Should().Equal("IA32_MTRRCAP 1 ours", "0x3b4d0000 1 policy");
+    }
+
+    [Test]
     public void Reset_is_80() => VmmProcess.RunFlat([0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee]).ExitCode.Should().Be(80);
 
     [Test]

@@ -39,7 +39,11 @@ public sealed class SecondChanceTests(InterruptControllerMode mode)
     public void Create() => _guest = Create(1);
 
     [TearDown]
-    public void Destroy() => _guest?.Dispose();
+    public void Destroy()
+    {
+        _guest?.Dispose();
+        _backend?.Dispose();
+    }
 
     [TestCase(1, 8)]
     [TestCase(4096, 1)]

@@ -52,11 +52,11 @@ internal sealed partial class FakeVcpu
     public FakeVcpu ThenMmioWrite(ulong address, byte bytes, ulong value) =>
         Then((FakeVcpu vcpu, ref VmExit exit) => vcpu.MmioWrite(ref exit, address, bytes, value));
 
-    public FakeVcpu ThenRdmsr(uint index) =>
-        Then((FakeVcpu vcpu, ref VmExit exit) => vcpu.Rdmsr(ref exit, index));
+    public FakeVcpu ThenRdmsr(uint index, MsrExitReason reason = MsrExitReason.Unknown) =>
+        Then((FakeVcpu vcpu, ref VmExit exit) => vcpu.Rdmsr(ref exit, index, reason));
 
-    public FakeVcpu ThenWrmsr(uint index, ulong value) =>
-        Then((FakeVcpu vcpu, ref VmExit exit) => vcpu.Wrmsr(ref exit, index, value));
+    public FakeVcpu ThenWrmsr(uint index, ulong value, MsrExitReason reason = MsrExitReason.Unknown) =>
+        Then((FakeVcpu vcpu, ref VmExit exit) => vcpu.Wrmsr(ref exit, index, value, reason));
 
     public FakeVcpu ThenHypercall(ulong number) =>
         Then((FakeVcpu vcpu, ref VmExit exit) =>
@@ -133,16 +133,16 @@ internal sealed partial class FakeVcpu
             new MmioExit(new GuestPhysicalAddress(address), bytes, false, value), Rip, RipPosition.AfterInstruction);
     }
 
-    public void Rdmsr(ref VmExit exit, uint index)
+    public void Rdmsr(ref VmExit exit, uint index, MsrExitReason reason = MsrExitReason.Unknown)
     {
         BeginRead(8);
-        exit.SetMsr(false, new MsrExit(new MsrIndex(index), 0), Rip);
+        exit.SetMsr(false, new MsrExit(new MsrIndex(index), 0, reason), Rip);
     }
 
-    public void Wrmsr(ref VmExit exit, uint index, ulong value)
+    public void Wrmsr(ref VmExit exit, uint index, ulong value, MsrExitReason reason = MsrExitReason.Unknown)
     {
         BeginRead(0);
-        exit.SetMsr(true, new MsrExit(new MsrIndex(index), value), Rip);
+        exit.SetMsr(true, new MsrExit(new MsrIndex(index), value, reason), Rip);
     }
 
     private void ShowData(int length) => _exitDataCount = length;

@@ -53,10 +53,11 @@ internal sealed class LongModeMachine : IDisposable
         bool secondChance = true,
         UnclaimedAccess unclaimed = UnclaimedAccess.Exit,
         bool chips = false,
-        ManualClock? clock = null)
+        ManualClock? clock = null,
+        Func<VirtualMachineOptions, VirtualMachineOptions>? configure = null)
     {
         _backend = backend;
-        Machine = new VirtualMachineFactory(backend).Create(new VirtualMachineOptions
+        VirtualMachineOptions options = new()
         {
             Name = "long-mode",
             MaxCpus = cpus,
@@ -64,7 +65,8 @@ internal sealed class LongModeMachine : IDisposable
             SecondChance = secondChance,
             UnclaimedAccess = unclaimed,
             PlatformChips = chips,
-        }, clock);
+        };
+        Machine = new VirtualMachineFactory(backend).Create(configure is null ? options : configure(options), clock);
         using (IVcpuFreeze freeze = Machine.FreezeVcpus())
         {
             Machine.MemoryMap.AllocateSegment(freeze, new SegmentId(0), MemoryLength, true);

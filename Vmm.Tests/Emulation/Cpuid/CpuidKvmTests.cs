@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Buffers.Binary;
-using System.Collections.Immutable;
-using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Cpuid;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Vcpu;
@@ -39,19 +37,6 @@ public sealed class CpuidKvmTests
         0xf4,                               // hlt
     ];
 
-    /// <summary>
-    /// What a PVM host shows guests whatever their model says: code in user mode runs on the processor itself and could find
-    /// most of it out anyway. Leaf 0xD is PVM's own as well.
-    /// </summary>
-    private static readonly string[] s_shownByPvm =
-    [
-        .. "fpu vme de pse tsc msr pae mce cx8 sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 ss".Split(' '),
-        .. "pni pclmulqdq ssse3 fma sse4_1 sse4_2 movbe popcnt aes xsave avx f16c rdrand".Split(' '),
-        .. "fsgsbase tsc_adjust bmi1 avx2 fdp_excptn_only smep bmi2 erms zero_fcs_fds mpx avx512f avx512dq rdseed adx smap".Split(' '),
-        .. "avx512ifma clflushopt clwb avx512cd sha_ni avx512bw avx512vl umip avx512_vnni".Split(' '),
-        .. "md_clear spec_ctrl intel_stibp flush_l1d arch_capabilities spec_ctrl_ssbd".Split(' '),
-    ];
-
     public static IEnumerable<string> Models() =>
         ["host", "max", "pvm-friendly", "x86-64-v1", "host,-cx16", "host,hypervisor=vmm", "host,hypervisor=none", "host,-clflushopt,-umip"];
 
@@ -65,7 +50,7 @@ public sealed class CpuidKvmTests
 
         vcpu.SetCpuid2([.. wanted.Select(entry => KvmConvert.FromEntry(entry))]);
 
-        Differences(wanted, vcpu.GetCpuid2().Select(KvmConvert.ToEntry)).Should().BeEmpty();
+        CpuidDifferences.Between(wanted, vcpu.GetCpuid2().Select(KvmConvert.ToEntry)).Should().BeEmpty();
     }
 
     [TestCaseSource(nameof(Models))]
@@ -85,7 +70,7 @@ public sealed class CpuidKvmTests
         guest.Cpu.SetRegister(Vmm.Abstractions.Registers.RegisterName.Rbp, (ulong)wanted.Length);
         guest.Run().Code.Should().Be(ExitCode.Hlt);
 
-        Differences(wanted, wanted.Select((entry, number) => AnswerTo(guest, entry, number))).Should().BeEmpty();
+        CpuidDifferences.Between(wanted, wanted.Select((entry, number) => AnswerTo(guest, entry, number))).Should().BeEmpty();
     }
 
     [Test]
@@ -105,7 +90,7 @@ public sealed class CpuidKvmTests
         vcpu.SetCpuid2([.. wanted.Select(entry => KvmConvert.FromEntry(entry))]);
 
         resolution.Problems.Should().BeEmpty();
-        Differences(wanted, vcpu.GetCpuid2().Select(KvmConvert.ToEntry)).Should().BeEmpty();
+        CpuidDifferences.Between(wanted, vcpu.GetCpuid2().Select(KvmConvert.ToEntry)).Should().BeEmpty();
     }
 
     [Test]
@@ -134,39 +119,4 @@ public sealed class CpuidKvmTests
             Edx = BinaryPrimitives.ReadUInt32LittleEndian(bytes[12..]),
         };
     }
-
-    private static IEnumerable<string> Differences(IEnumerable<CpuidEntry> wanted, IEnumerable<CpuidEntry> found)
-    {
-        bool isPvm = KvmHost.Detect() == HostVirtualization.Pvm;
-        List<string> left = [.. (isPvm ? AsOnPvm(wanted) : wanted).Select(Text)];
-        List<string> right = [.. found.Where(entry => !isPvm || entry.Function != 0xd).Select(Text)];
-        return [.. left.Except(right).Select(line => $"wanted {line}"), .. right.Except(left).Select(line => $"found {line}")];
-    }
-
-    private static ImmutableArray<CpuidEntry> AsOnPvm(IEnumerable<CpuidEntry> wanted)
-    {
-        CpuDefinition definition = new([.. wanted.Where(entry => entry.Function != 0xd)]);
-        CpuDefinition processor = Machines.Native();
-        foreach (CpuFeature feature in CpuFeatures.All.Where(feature => s_shownByPvm.Contains(feature.Name) && processor.Has(feature)))
-        {
-            definition.SetBit(feature, enabled: true);
-        }
-
-        return definition.Entries;
-    }
-
-    private static string Text(CpuidEntry entry)
-    {
-        CpuidEntry known = WithoutState(entry);
-        return $"{known.Function:x}.{known.Index:x}: {known.Eax:x8} {known.Ebx:x8} {known.Ecx:x8} {known.Edx:x8}";
-    }
-
-    /// <summary>Without what KVM keeps current: OSXSAVE, APIC and MWAIT, OSPKE, the sizes of the XSAVE area, its own clock's ratio.</summary>
-    private static CpuidEntry WithoutState(CpuidEntry entry) => (entry.Function, entry.Index) switch
-    {
-        (1, _) => entry with { Ecx = entry.Ecx & ~(1u << 27 | 1u << 3), Edx = entry.Edx & ~(1u << 9) },
-        (7, 0) => entry with { Ecx = entry.Ecx & ~(1u << 4) },
-        (0xd, 0 or 1) => entry with { Ebx = 0 },
-        _ => entry,
-    };
 }

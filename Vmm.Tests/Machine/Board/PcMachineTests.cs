@@ -5,7 +5,9 @@ using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.IoPorts;
 using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Emulation.Msr;
 using Vmm.Kvm;
 using Vmm.Machine.Board;
 using Vmm.Machine.Boot;
@@ -108,6 +110,33 @@ public sealed class PcMachineTests
         result.End.Should().Be(MachineEnd.Timeout);
         result.Instruction!.Mnemonic.Should().Be("jmp");
         result.Instruction.Address.Should().Be(0x7c00);
+    }
+
+    [Test]
+    public void Registers_that_reach_the_process_are_reported_with_who_answered()
+    {
+        // mov ecx,0xfe / rdmsr / mov ecx,0x3b4d0000 / rdmsr / cli / hlt
+        MachineResult result = Run(
+            [0x66, 0xb9, 0xfe, 0, 0, 0, 0x0f, 0x32, 0x66, 0xb9, 0, 0, 0x4d, 0x3b, 0x0f, 0x32, 0xfa, 0xf4],
+            new PcOptions { UnclaimedMsr = UnclaimedMsr.ReadZeroIgnoreWrite, MsrExposure = new MsrExposurePolicy(MsrExposure.AllBut, [new MsrSelection(new MsrIndex(0xfe), new MsrIndex(0xfe))]) });
+
+        result.End.Should().Be(MachineEnd.Halt);
+        result.Msrs!.Accesses.Should().Equal(
+            new MsrAccessCount(new MsrIndex(0xfe), MsrAnswer.Ours, 1, 0),
+            new MsrAccessCount(new MsrIndex(0x3b4d0000), MsrAnswer.Policy, 1, 0));
+        result.Msrs.Others.Should().Be(0);
+    }
+
+    [Test]
+    public void Guest_ends_at_a_register_that_nobody_has_when_its_owner_wants_to_be_asked()
+    {
+        // mov ecx,0x3b4d0000 / rdmsr
+        MachineResult result = Run(
+            [0x66, 0xb9, 0, 0, 0x4d, 0x3b, 0x0f, 0x32], new PcOptions { UnclaimedMsr = UnclaimedMsr.Exit });
+
+        result.End.Should().Be(MachineEnd.UnansweredMsr);
+        result.Detail.Should().Be("the guest reads register 0x3b4d0000, which nobody answers for");
+        result.Msrs!.Accesses.Should().ContainSingle().Which.Answer.Should().Be(MsrAnswer.Embedder);
     }
 
     [Test]

@@ -26,8 +26,22 @@ internal sealed record ExecutionCase(string Source, string Mode, string Setup, b
 {
     private static readonly Dictionary<string, byte> s_vectors = new(StringComparer.Ordinal)
     {
-        ["#DE"] = 0, ["#DB"] = 1, ["#BP"] = 3, ["#OF"] = 4, ["#BR"] = 5, ["#UD"] = 6, ["#NM"] = 7, ["#DF"] = 8, ["#TS"] = 10, ["#NP"] = 11,
-        ["#SS"] = 12, ["#GP"] = 13, ["#PF"] = 14, ["#MF"] = 16, ["#AC"] = 17, ["#XM"] = 19,
+        ["#DE"] = 0,
+        ["#DB"] = 1,
+        ["#BP"] = 3,
+        ["#OF"] = 4,
+        ["#BR"] = 5,
+        ["#UD"] = 6,
+        ["#NM"] = 7,
+        ["#DF"] = 8,
+        ["#TS"] = 10,
+        ["#NP"] = 11,
+        ["#SS"] = 12,
+        ["#GP"] = 13,
+        ["#PF"] = 14,
+        ["#MF"] = 16,
+        ["#AC"] = 17,
+        ["#XM"] = 19,
     };
 
     /// <summary>The cases of a file.</summary>

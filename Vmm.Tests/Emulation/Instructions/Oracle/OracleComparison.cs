@@ -3,8 +3,8 @@
 using System.Globalization;
 using Vmm.Emulation.Instructions.Execution;
 using Vmm.Tests.Emulation.Instructions.Execution;
-using Operation = Vmm.Emulation.Instructions.Decoding.Operation;
 using Instruction = Vmm.Emulation.Instructions.Decoding.Instruction;
+using Operation = Vmm.Emulation.Instructions.Decoding.Operation;
 
 namespace Vmm.Tests.Emulation.Instructions.Oracle;
 

@@ -5,8 +5,8 @@ using System.Runtime.Intrinsics.X86;
 using Vmm.Emulation.Instructions.Execution;
 using Vmm.Tests.Emulation.Instructions.Execution;
 using Decoder = Vmm.Emulation.Instructions.Decoding.Decoder;
-using Operation = Vmm.Emulation.Instructions.Decoding.Operation;
 using Instruction = Vmm.Emulation.Instructions.Decoding.Instruction;
+using Operation = Vmm.Emulation.Instructions.Decoding.Operation;
 
 namespace Vmm.Tests.Emulation.Instructions.Oracle;
 

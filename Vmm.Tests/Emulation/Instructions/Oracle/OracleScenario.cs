@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Buffers.Binary;
+using Iced.Intel;
 using Vmm.Emulation.Instructions.Execution;
 using Vmm.Tests.Emulation.Instructions.Execution;
-using Iced.Intel;
 
 namespace Vmm.Tests.Emulation.Instructions.Oracle;
 

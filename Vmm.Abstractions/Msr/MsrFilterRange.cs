@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Collections.Immutable;
-using Vmm.Abstractions.Msr;
 
-namespace Vmm.Emulation.Msr;
+namespace Vmm.Abstractions.Msr;
 
 /// <summary>A range of a filter.</summary>
 /// <param name="Directions">The accesses that it decides.</param>

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Collections.Immutable;
-using Vmm.Abstractions.Msr;
 
-namespace Vmm.Emulation.Msr;
+namespace Vmm.Abstractions.Msr;
 
 /// <summary>
 /// A policy as ranges with a bit for each register, in the form of KVM_X86_SET_MSR_FILTER. The first range that contains a
@@ -20,6 +19,9 @@ public sealed record MsrFilter(bool IsDefaultAllow, ImmutableArray<MsrFilterRang
     /// <summary>The most registers in a range: eight for each byte of the longest bitmap, 0x600.</summary>
     public const int LongestRange = 0x600 * 8;
 
+    private const uint FirstX2Apic = 0x800;
+    private const uint LastX2Apic = 0x8ff;
+
     /// <summary>Whether there is nothing to filter.</summary>
     public bool IsEmpty => IsDefaultAllow && Ranges.IsEmpty;
 
@@ -29,7 +31,7 @@ public sealed record MsrFilter(bool IsDefaultAllow, ImmutableArray<MsrFilterRang
     /// <returns>Whether it may. The registers of the local APIC in x2APIC mode are always its own.</returns>
     public bool Allows(MsrIndex index, bool isWrite)
     {
-        if (index.Value is >= MsrRegistry.FirstX2Apic and <= MsrRegistry.LastX2Apic)
+        if (index.Value is >= FirstX2Apic and <= LastX2Apic)
         {
             return true;
         }

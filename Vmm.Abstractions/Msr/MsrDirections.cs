@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-namespace Vmm.Emulation.Msr;
+namespace Vmm.Abstractions.Msr;
 
 /// <summary>Kinds of access to a register.</summary>
 [Flags]
