@@ -18,6 +18,7 @@ public sealed class KvmAbiTests
         typeof(CoalescedRing),
         typeof(DescriptorUse),
         typeof(KvmVcpuSession),
+        typeof(PollFd),
     ];
 
     private static KvmAbiTable Table => KvmAbiTable.Instance;
@@ -69,6 +70,10 @@ public sealed class KvmAbiTests
 
         wrong.Should().BeEmpty();
     }
+
+    /// <summary>The C library's, not KVM's: an int and two shorts (poll(2)).</summary>
+    [Test]
+    public void A_poll_descriptor_has_eight_bytes() => System.Runtime.CompilerServices.Unsafe.SizeOf<PollFd>().Should().Be(8);
 
     [Test]
     public void No_struct_is_unchecked()
