@@ -171,7 +171,7 @@ public sealed partial class VirtualMachine : IVirtualMachine
     /// How many instructions the engine executes at most before the hypervisor, which alone knows of interrupts in its chips, gets
     /// the vCPU back. Where it interprets the guest anyway; docs/performance.md has the measurement.
     /// </summary>
-    internal long BatchLimit { get; set; } = 4096;
+    internal long BatchLimit { get; set; } = 16384;
 
     /// <summary>Guest memory, as the engine's parts see it.</summary>
     internal GuestAddressSpace Space { get; }
