@@ -6,6 +6,7 @@ using Vmm.Abstractions.IoPorts;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Emulation.Instructions.Execution;
 
 namespace Vmm.Engine;
 
@@ -87,15 +88,9 @@ public sealed partial class VirtualCpu
 
     private Next UnclaimedPort(IBackendVcpu backend)
     {
-        _unclaimedPorts++;
-        if (_machine.Options.UnclaimedAccess == UnclaimedAccess.Exit)
+        if (UnclaimedPort(_exit.Port.Port) == BusOutcome.Pending)
         {
             return Next.Return;
-        }
-
-        if (_unclaimedPorts == 1)
-        {
-            EngineLog.FirstUnclaimed(_machine.Log, _machine.Name, "port", _exit.Port.Port);
         }
 
         if (_exit.Port is { IsIn: true, Count: > 1 })
@@ -111,8 +106,7 @@ public sealed partial class VirtualCpu
     {
         ref readonly MmioExit mmio = ref _exit.Mmio;
         ulong address = mmio.Address.Value;
-        if (_machine.MmioTable.TryFind(address, out RangeTable<IMmioHandler>.Entry entry)
-            && entry.Last - address >= (ulong)mmio.Bytes - 1)
+        if (TryFindMmio(address, mmio.Bytes, out RangeTable<IMmioHandler>.Entry entry))
         {
             if (mmio.IsRead)
             {
@@ -137,19 +131,44 @@ public sealed partial class VirtualCpu
             return Next.Return;
         }
 
-        _unclaimedMmio++;
-        if (_machine.Options.UnclaimedAccess == UnclaimedAccess.Exit)
+        if (UnclaimedMemory(address) == BusOutcome.Pending)
         {
             return Next.Return;
         }
 
-        if (_unclaimedMmio == 1)
-        {
-            EngineLog.FirstUnclaimed(_machine.Log, _machine.Name, "address", address);
-        }
-
         backend.Fulfill(ulong.MaxValue);
         return Next.Continue;
+    }
+
+    private bool TryFindMmio(ulong address, int bytes, out RangeTable<IMmioHandler>.Entry entry) =>
+        _machine.MmioTable.TryFind(address, out entry) && entry.Last - address >= (ulong)bytes - 1;
+
+    /// <summary>Counts an access that nobody claims; pending where the caller wants it, done (all ones, dropped) otherwise.</summary>
+    private BusOutcome UnclaimedPort(ushort port)
+    {
+        _unclaimedPorts++;
+        return Unclaimed("port", port, _unclaimedPorts);
+    }
+
+    private BusOutcome UnclaimedMemory(ulong address)
+    {
+        _unclaimedMmio++;
+        return Unclaimed("address", address, _unclaimedMmio);
+    }
+
+    private BusOutcome Unclaimed(string kind, ulong address, long count)
+    {
+        if (_machine.Options.UnclaimedAccess == UnclaimedAccess.Exit)
+        {
+            return BusOutcome.Pending;
+        }
+
+        if (count == 1)
+        {
+            EngineLog.FirstUnclaimed(_machine.Log, _machine.Name, kind, address);
+        }
+
+        return BusOutcome.Done;
     }
 
     private static uint ReadElement(ReadOnlySpan<byte> element) => element.Length switch

@@ -146,7 +146,7 @@ public sealed partial class VirtualCpu : IGuestLinearMemory
         backend.GetRegister(RegisterName.Efer),
         backend.GetRegister(RegisterName.Rflags),
         Pkru(backend),
-        CpuidFeatures.PhysicalAddressBits(Answers(_cpuid)));
+        CpuidFeatures.PhysicalAddressBits(_cpuidAnswers));
 
     /// <summary>The vCPU's rules of protection with the caller's table and modes.</summary>
     private PagingState PagingOf(IBackendVcpu backend, in GuestPaging paging)
@@ -168,7 +168,7 @@ public sealed partial class VirtualCpu : IGuestLinearMemory
             efer,
             backend.GetRegister(RegisterName.Rflags),
             Pkru(backend),
-            CpuidFeatures.PhysicalAddressBits(Answers(_cpuid)));
+            CpuidFeatures.PhysicalAddressBits(_cpuidAnswers));
     }
 
     /// <summary>PKRU, from where CPUID says that XSAVE puts it; 0 while protection keys are off.</summary>
@@ -182,7 +182,7 @@ public sealed partial class VirtualCpu : IGuestLinearMemory
 
         byte[] image = new byte[ExtendedState.Size];
         int length = backend.GetFpu(image);
-        int at = (int)CpuidFeatures.Find(Answers(_cpuid), 0xd, ProtectionKeyComponent).Ebx;
+        int at = (int)CpuidFeatures.Find(_cpuidAnswers, 0xd, ProtectionKeyComponent).Ebx;
         return at > 0 && at + sizeof(uint) <= length ? BinaryPrimitives.ReadUInt32LittleEndian(image.AsSpan(at)) : 0;
     }
 }

@@ -174,7 +174,7 @@ public sealed partial class VirtualCpu
 
     private MsrFile MakeMsrs()
     {
-        CpuDefinition definition = new(Answers(_cpuid));
+        CpuDefinition definition = new(_cpuidAnswers);
         ulong frequency = TscFrequencyOf(definition);
         _msrTicks = frequency;
         _msrProcessor = definition;

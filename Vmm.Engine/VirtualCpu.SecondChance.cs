@@ -4,7 +4,6 @@ using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Events;
 using Vmm.Abstractions.IoPorts;
-using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
@@ -144,7 +143,7 @@ public sealed partial class VirtualCpu
 
     private EmulatedVcpu LoadEmulated(IBackendVcpu backend)
     {
-        EmulatedVcpu emulated = _emulated ??= new EmulatedVcpu(this, _machine, Answers(_cpuid));
+        EmulatedVcpu emulated = _emulated ??= new EmulatedVcpu(this, _machine, _cpuidAnswers);
         emulated.Load(backend);
         if ((emulated.State.Rflags & TrapFlag) != 0)
         {
@@ -380,9 +379,6 @@ public sealed partial class VirtualCpu
         _emulated.Accesses.TryFulfill(waiting.Kind, waiting.Address, waiting.Length, value);
     }
 
-    private bool TryFindMmio(ulong address, int bytes, out RangeTable<IMmioHandler>.Entry entry) =>
-        _machine.MmioTable.TryFind(address, out entry) && entry.Last - address >= (ulong)bytes - 1;
-
     private BusOutcome Outcome(PortOutcome outcome, ushort port, ref uint value)
     {
         switch (outcome)
@@ -395,32 +391,5 @@ public sealed partial class VirtualCpu
                 value = uint.MaxValue;
                 return UnclaimedPort(port);
         }
-    }
-
-    private BusOutcome UnclaimedPort(ushort port)
-    {
-        _unclaimedPorts++;
-        return Unclaimed("port", port, _unclaimedPorts);
-    }
-
-    private BusOutcome UnclaimedMemory(ulong address)
-    {
-        _unclaimedMmio++;
-        return Unclaimed("address", address, _unclaimedMmio);
-    }
-
-    private BusOutcome Unclaimed(string kind, ulong address, long count)
-    {
-        if (_machine.Options.UnclaimedAccess == UnclaimedAccess.Exit)
-        {
-            return BusOutcome.Pending;
-        }
-
-        if (count == 1)
-        {
-            EngineLog.FirstUnclaimed(_machine.Log, _machine.Name, kind, address);
-        }
-
-        return BusOutcome.Done;
     }
 }

@@ -21,6 +21,9 @@ public sealed partial class VirtualCpu : IVirtualCpu
     private readonly object _gate = new();
     private IBackendVcpu? _backend;
     private CpuidConfiguration _cpuid = CpuidConfiguration.Legacy;
+
+    /// <summary>What CPUID answers, as the hypervisor's vCPU was told; valid as long as there is one.</summary>
+    private CpuidEntry[] _cpuidAnswers = [];
     private VmExit _exit;
     private bool _singleSteps;
 
@@ -207,12 +210,14 @@ public sealed partial class VirtualCpu : IVirtualCpu
 
     private void PushCpuid(IBackendVcpu backend, CpuidConfiguration configuration)
     {
-        backend.SetCpuid(Answers(configuration));
+        CpuidEntry[] answers = Answers(configuration);
+        backend.SetCpuid(answers);
+        _cpuidAnswers = answers;
         ForgetMsrs();
         _emulated = null;
     }
 
-    /// <summary>What CPUID answers on this vCPU.</summary>
+    /// <summary>What CPUID shall answer on this vCPU.</summary>
     private CpuidEntry[] Answers(CpuidConfiguration configuration)
     {
         bool isLegacy = (configuration.Flags & CpuidFlags.LegacyHandling) != 0;

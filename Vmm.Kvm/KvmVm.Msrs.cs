@@ -46,9 +46,16 @@ internal sealed partial class KvmVm
                 Operation, VmmError.ENOSPC, $"the filter has {entries.Length} ranges and KVM takes {KvmConstants.MsrFilterMaxRanges}");
         }
 
-        _vm.EnableUserSpaceMsr(KvmMsrExitReason.Unknown | KvmMsrExitReason.Inval | KvmMsrExitReason.Filter);
+        if (!options.MsrExits)
+        {
+            EnableMsrExits();
+        }
+
         _vm.SetMsrFilter(filter is { IsDefaultAllow: false } ? KvmMsrFilterFlags.Deny : KvmMsrFilterFlags.Allow, entries);
     }
+
+    private void EnableMsrExits() =>
+        _vm.EnableUserSpaceMsr(KvmMsrExitReason.Unknown | KvmMsrExitReason.Inval | KvmMsrExitReason.Filter);
 
     private static IEnumerable<KvmMsrFilterEntry> Entries(MsrFilter? filter) => filter is null
         ? []

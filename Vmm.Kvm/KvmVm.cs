@@ -219,7 +219,7 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
 
         if (options.MsrExits && Has(KvmCapability.X86UserSpaceMsr))
         {
-            _vm.EnableUserSpaceMsr(KvmMsrExitReason.Unknown | KvmMsrExitReason.Inval | KvmMsrExitReason.Filter);
+            EnableMsrExits();
         }
 
         SetMsrFilter(options);

@@ -51,19 +51,10 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
     /// <inheritdoc/>
     public void AssertIrq(int irq)
     {
-        Pic8259 chip = Chip(irq, "vatpic_assert_irq");
-        bool counted;
-        bool changed;
-        lock (_lock)
+        const string Operation = "vatpic_assert_irq";
+        if (!TryDrive(Chip(irq, Operation), irq, asserted: true))
         {
-            counted = chip.Assert(irq & 7);
-            changed = Update();
-        }
-
-        Publish(changed);
-        if (!counted)
-        {
-            ChipThrow.TooMany("vatpic_assert_irq", irq);
+            ChipThrow.TooMany(Operation, irq);
         }
     }
 
@@ -71,19 +62,10 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
     /// <remarks>Before the guest has initialized the chip nothing is refused: its counters start at zero then.</remarks>
     public void DeassertIrq(int irq)
     {
-        Pic8259 chip = Chip(irq, "vatpic_deassert_irq");
-        bool counted;
-        bool changed;
-        lock (_lock)
+        const string Operation = "vatpic_deassert_irq";
+        if (!TryDrive(Chip(irq, Operation), irq, asserted: false))
         {
-            counted = chip.Deassert(irq & 7);
-            changed = Update();
-        }
-
-        Publish(changed);
-        if (!counted)
-        {
-            ChipThrow.NotAsserted("vatpic_deassert_irq", irq);
+            ChipThrow.NotAsserted(Operation, irq);
         }
     }
 
@@ -248,6 +230,22 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
 
     /// <inheritdoc/>
     PortOutcome IPortHandler.Write(IVirtualCpu vcpu, ushort port, int bytes, uint value) => WritePort(port, bytes, value);
+
+    /// <summary>Counts one assertion up or down.</summary>
+    /// <returns>Whether the counter could.</returns>
+    private bool TryDrive(Pic8259 chip, int irq, bool asserted)
+    {
+        bool counted;
+        bool changed;
+        lock (_lock)
+        {
+            counted = asserted ? chip.Assert(irq & 7) : chip.Deassert(irq & 7);
+            changed = Update();
+        }
+
+        Publish(changed);
+        return counted;
+    }
 
     private byte AcknowledgeLocked()
     {

@@ -5,21 +5,25 @@ using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Emulation.Interrupts;
+using Vmm.Emulation.Timers;
 
 namespace Vmm.Engine.Chips;
 
 /// <summary>The ports of the engine's chips.</summary>
 internal sealed class PlatformPorts(VirtualMachine machine) : IPortHandler
 {
+    /// <summary>Whether a port is the 8254's or its gate's.</summary>
+    public static bool IsTimer(ushort port) => port is (>= AtPit.FirstPort and <= AtPit.ControlPort) or AtPit.SystemControlPort;
+
     /// <inheritdoc/>
     public PortOutcome Read(IVirtualCpu vcpu, ushort port, int bytes, out uint value)
     {
         PlatformChips chips = machine.RequireChips();
         switch (port)
         {
-            case >= 0x40 and <= 0x43 or 0x61:
+            case var _ when IsTimer(port):
                 return chips.AtPit!.Read(port, bytes, out value);
-            case 0x70 or 0x71:
+            case Rtc.AddressPort or Rtc.DataPort:
                 return chips.Rtc.Read(port, bytes, out value);
             default:
                 return chips.AtPic!.ReadPort(port, bytes, out value);
@@ -32,8 +36,8 @@ internal sealed class PlatformPorts(VirtualMachine machine) : IPortHandler
         PlatformChips chips = machine.RequireChips();
         return port switch
         {
-            (>= 0x40 and <= 0x43) or 0x61 => chips.AtPit!.Write(port, bytes, value),
-            0x70 or 0x71 => chips.Rtc.Write(port, bytes, value),
+            _ when IsTimer(port) => chips.AtPit!.Write(port, bytes, value),
+            Rtc.AddressPort or Rtc.DataPort => chips.Rtc.Write(port, bytes, value),
             _ => chips.AtPic!.WritePort(port, bytes, value),
         };
     }
@@ -47,7 +51,7 @@ internal sealed class PmTimerPort(VirtualMachine machine) : IPortHandler
         machine.RequireChips().PmTimer.Read(bytes, out value);
 
     /// <inheritdoc/>
-    public PortOutcome Write(IVirtualCpu vcpu, ushort port, int bytes, uint value) => Vmm.Emulation.Timers.PmTimer.Write();
+    public PortOutcome Write(IVirtualCpu vcpu, ushort port, int bytes, uint value) => PmTimer.Write();
 }
 
 /// <summary>The register page of the I/O APIC.</summary>

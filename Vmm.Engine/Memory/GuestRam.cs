@@ -16,8 +16,6 @@ internal readonly struct GuestRam(GuestAddressSpace space) : IPhysicalMemory
         GuestPhysicalAddress address = new(physicalAddress);
         MemoryProtection access = write ? MemoryProtection.ReadWrite : MemoryProtection.Read;
         return ref MemoryMarshal.GetReference(
-            space.Find(address) is { } range && (range.Mapping.Protection & access) == access && range.BytesFrom(address) >= (ulong)length
-                ? range.Block.GetSpan(range.BlockOffset(address), length)
-                : default);
+            space.Find(address) is { } range ? range.Bytes(address, length, access) : default);
     }
 }

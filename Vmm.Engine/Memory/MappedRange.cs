@@ -26,6 +26,15 @@ internal sealed class MappedRange(in GuestMemoryMapping mapping, GuestMemoryBloc
     /// <summary>The offset in the block that an address means.</summary>
     public ulong BlockOffset(GuestPhysicalAddress address) => Mapping.Offset + (address.Value - Range.Start.Value);
 
+    /// <summary>The bytes at an address; empty where not all of them are in the mapping or it does not permit the access.</summary>
+    /// <param name="address">An address in the range.</param>
+    /// <param name="length">Bytes, at least 1.</param>
+    /// <param name="access">What the mapping must permit.</param>
+    public Span<byte> Bytes(GuestPhysicalAddress address, int length, MemoryProtection access) =>
+        (Mapping.Protection & access) == access && BytesFrom(address) >= (ulong)length
+            ? Block.GetSpan(BlockOffset(address), length)
+            : default;
+
     /// <summary>Bytes from an address to the end of the mapping.</summary>
     public ulong BytesFrom(GuestPhysicalAddress address) => Range.Last.Value - address.Value + 1;
 }

@@ -27,7 +27,6 @@ internal sealed class EmulatedVcpu
     private readonly VcpuStateTransfer _transfer;
     private readonly CpuidEntry[] _cpuid;
     private MappedRange? _range;
-    private bool _isRangeWritable;
     private Instruction _first;
 
     public EmulatedVcpu(VirtualCpu cpu, VirtualMachine machine, CpuidEntry[] cpuid)
@@ -189,33 +188,18 @@ internal sealed class EmulatedVcpu
             }
 
             _range = range;
-            _isRangeWritable = (range.Mapping.Protection & MemoryProtection.Write) != 0;
         }
 
-        if ((write && !_isRangeWritable) || range.BytesFrom(address) < (ulong)length)
-        {
-            return default;
-        }
-
-        HasWrittenRam |= write;
-        return range.Block.GetSpan(range.BlockOffset(address), length);
+        Span<byte> bytes = range.Bytes(address, length, write ? MemoryProtection.Write : MemoryProtection.None);
+        HasWrittenRam |= write && !bytes.IsEmpty;
+        return bytes;
     }
 
     public BusOutcome ReadDevice(ulong physicalAddress, Span<byte> data)
     {
-        if (data.Length > DeviceAccess.MaximumLength)
+        if (WithoutDevice(Accesses.TryReplay(AccessKind.MemoryRead, physicalAddress, data), AccessKind.MemoryRead, physicalAddress) is { } settled)
         {
-            return ReadWide(physicalAddress, data);
-        }
-
-        if (Accesses.TryReplay(AccessKind.MemoryRead, physicalAddress, data))
-        {
-            return BusOutcome.Done;
-        }
-
-        if (IsLeftToHypervisor(AccessKind.MemoryRead, physicalAddress))
-        {
-            return BusOutcome.Refused;
+            return settled;
         }
 
         BusOutcome outcome = _cpu.ReadMmio(physicalAddress, data.Length, out ulong value);
@@ -224,19 +208,9 @@ internal sealed class EmulatedVcpu
 
     public BusOutcome WriteDevice(ulong physicalAddress, ReadOnlySpan<byte> data)
     {
-        if (data.Length > DeviceAccess.MaximumLength)
+        if (WithoutDevice(Accesses.TrySkip(AccessKind.MemoryWrite, physicalAddress, data.Length), AccessKind.MemoryWrite, physicalAddress) is { } settled)
         {
-            return WriteWide(physicalAddress, data);
-        }
-
-        if (Accesses.TrySkip(AccessKind.MemoryWrite, physicalAddress, data.Length))
-        {
-            return BusOutcome.Done;
-        }
-
-        if (IsLeftToHypervisor(AccessKind.MemoryWrite, physicalAddress))
-        {
-            return BusOutcome.Refused;
+            return settled;
         }
 
         ulong value = ToValue(data);
@@ -251,14 +225,9 @@ internal sealed class EmulatedVcpu
 
     public BusOutcome ReadPort(ushort port, Span<byte> data)
     {
-        if (Accesses.TryReplay(AccessKind.PortIn, port, data))
+        if (WithoutDevice(Accesses.TryReplay(AccessKind.PortIn, port, data), AccessKind.PortIn, port) is { } settled)
         {
-            return BusOutcome.Done;
-        }
-
-        if (IsLeftToHypervisor(AccessKind.PortIn, port))
-        {
-            return BusOutcome.Refused;
+            return settled;
         }
 
         BusOutcome outcome = _cpu.ReadPort(port, data.Length, out uint value);
@@ -267,14 +236,9 @@ internal sealed class EmulatedVcpu
 
     public BusOutcome WritePort(ushort port, ReadOnlySpan<byte> data)
     {
-        if (Accesses.TrySkip(AccessKind.PortOut, port, data.Length))
+        if (WithoutDevice(Accesses.TrySkip(AccessKind.PortOut, port, data.Length), AccessKind.PortOut, port) is { } settled)
         {
-            return BusOutcome.Done;
-        }
-
-        if (IsLeftToHypervisor(AccessKind.PortOut, port))
-        {
-            return BusOutcome.Refused;
+            return settled;
         }
 
         uint value = (uint)ToValue(data);
@@ -301,6 +265,11 @@ internal sealed class EmulatedVcpu
     public void BeginExclusive() => _machine.Exclusion.Begin(_cpu);
 
     public void EndExclusive() => _machine.Exclusion.End(_cpu);
+
+    /// <summary>What becomes of an access that no device is asked for: it was made before, or is not made here; null otherwise.</summary>
+    private BusOutcome? WithoutDevice(bool wasMade, AccessKind kind, ulong address) => wasMade ? BusOutcome.Done
+        : IsLeftToHypervisor(kind, address) ? BusOutcome.Refused
+        : null;
 
     /// <summary>
     /// Behind the first instruction, what no device of the engine claims is the hypervisor's or an exit's, and the hypervisor makes
@@ -351,36 +320,6 @@ internal sealed class EmulatedVcpu
         }
 
         return outcome;
-    }
-
-    private BusOutcome ReadWide(ulong physicalAddress, Span<byte> data)
-    {
-        for (int at = 0; at < data.Length; at += DeviceAccess.MaximumLength)
-        {
-            BusOutcome outcome = ReadDevice(
-                physicalAddress + (uint)at, data.Slice(at, Math.Min(DeviceAccess.MaximumLength, data.Length - at)));
-            if (outcome != BusOutcome.Done)
-            {
-                return outcome;
-            }
-        }
-
-        return BusOutcome.Done;
-    }
-
-    private BusOutcome WriteWide(ulong physicalAddress, ReadOnlySpan<byte> data)
-    {
-        for (int at = 0; at < data.Length; at += DeviceAccess.MaximumLength)
-        {
-            BusOutcome outcome = WriteDevice(
-                physicalAddress + (uint)at, data.Slice(at, Math.Min(DeviceAccess.MaximumLength, data.Length - at)));
-            if (outcome != BusOutcome.Done)
-            {
-                return outcome;
-            }
-        }
-
-        return BusOutcome.Done;
     }
 
     private static ulong ToValue(ReadOnlySpan<byte> data)

@@ -2,14 +2,14 @@
 
 using Vmm.Abstractions.Machine;
 using Vmm.Emulation.Instructions.Requests;
+using Vmm.Emulation.Interrupts;
+using Vmm.Engine.Chips;
 
 namespace Vmm.Engine.SecondChance;
 
 /// <summary>Where a PC has the chips that are inside the hypervisor in split and kernel mode.</summary>
 internal static class HypervisorChips
 {
-    private const ulong LocalApic = 0xfee00000;
-    private const ulong IoApic = 0xfec00000;
     private const ulong Page = 0x1000;
 
     /// <summary>Whether an access belongs to a chip of the hypervisor.</summary>
@@ -22,7 +22,7 @@ internal static class HypervisorChips
 
         bool isKernel = mode == InterruptControllerMode.Kernel;
         return kind is AccessKind.MemoryRead or AccessKind.MemoryWrite
-            ? address - LocalApic < Page || (isKernel && address - IoApic < Page)
-            : isKernel && address is 0x20 or 0x21 or 0xa0 or 0xa1 or 0x4d0 or 0x4d1 or 0x61 or (>= 0x40 and <= 0x43);
+            ? address - PlatformChips.LocalApicAddress < Page || (isKernel && address - PlatformChips.IoApicAddress < Page)
+            : isKernel && (PlatformPorts.IsTimer((ushort)address) || AtPic.Ports.Contains((ushort)address));
     }
 }

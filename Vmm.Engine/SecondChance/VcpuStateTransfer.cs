@@ -39,7 +39,6 @@ internal sealed class VcpuStateTransfer(CpuState state, ulong components, uint p
     private readonly byte[] _loadedFpu = new byte[ExtendedState.Size];
     private IBackendVcpu? _backend;
     private StateNeeds _loaded;
-    private ExecutorRegisters _general;
     private SegmentRegisters _segments;
     private Controls _controls;
     private ulong _xcr0;
@@ -53,9 +52,8 @@ internal sealed class VcpuStateTransfer(CpuState state, ulong components, uint p
     {
         _backend = backend;
         _loaded = StateNeeds.None;
-        ToExecutor(backend.GeneralRegisters, ref state.General);
-        _general = state.General;
         GeneralRegisters registers = backend.GeneralRegisters;
+        ToExecutor(registers, ref state.General);
         state.Rip = registers.Rip;
         state.Rflags = registers.Rflags | 2;
         for (int i = 0; i < s_segments.Length; i++)
@@ -136,8 +134,7 @@ internal sealed class VcpuStateTransfer(CpuState state, ulong components, uint p
 
         StoreMsrs(backend);
         StoreFpu(backend);
-        _general = state.General;
-        backend.GeneralRegisters = FromExecutor(in _general, state.Rip, state.Rflags);
+        backend.GeneralRegisters = FromExecutor(in state.General, state.Rip, state.Rflags);
     }
 
     private void LoadFpu(IBackendVcpu backend)

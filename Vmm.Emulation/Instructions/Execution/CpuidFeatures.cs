@@ -1,54 +1,51 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Cpuid;
+using Vmm.Emulation.Cpuid;
 
 namespace Vmm.Emulation.Instructions.Execution;
 
 /// <summary>What a vCPU's CPUID entries mean for the executor (volume 2, CPUID).</summary>
 public static class CpuidFeatures
 {
-    private const int Eax = 0;
-    private const int Ebx = 1;
-    private const int Ecx = 2;
-    private const int Edx = 3;
-
-    private static readonly (CpuFeatures Feature, uint Function, uint Index, int Register, int Bit)[] s_bits =
+    /// <summary>The executor's features by their names in the table of all features, which knows their bits.</summary>
+    private static readonly (CpuFeatures Feature, CpuFeature Bit)[] s_bits =
     [
-        (CpuFeatures.Popcnt, 1, 0, Ecx, 23),
-        (CpuFeatures.Lzcnt, 0x80000001, 0, Ecx, 5),
-        (CpuFeatures.Bmi1, 7, 0, Ebx, 3),
-        (CpuFeatures.Bmi2, 7, 0, Ebx, 8),
-        (CpuFeatures.Adx, 7, 0, Ebx, 19),
-        (CpuFeatures.Movbe, 1, 0, Ecx, 22),
-        (CpuFeatures.Sse42, 1, 0, Ecx, 20),
-        (CpuFeatures.Cmpxchg16b, 1, 0, Ecx, 13),
-        (CpuFeatures.Rdtscp, 0x80000001, 0, Edx, 27),
-        (CpuFeatures.Rdpid, 7, 0, Ecx, 22),
-        (CpuFeatures.Rdrand, 1, 0, Ecx, 30),
-        (CpuFeatures.Rdseed, 7, 0, Ebx, 18),
-        (CpuFeatures.FsGsBase, 7, 0, Ebx, 0),
-        (CpuFeatures.Smap, 7, 0, Ebx, 20),
-        (CpuFeatures.Smep, 7, 0, Ebx, 7),
-        (CpuFeatures.Invpcid, 7, 0, Ebx, 10),
-        (CpuFeatures.Pcid, 1, 0, Ecx, 17),
-        (CpuFeatures.Xsave, 1, 0, Ecx, 26),
-        (CpuFeatures.Xsaveopt, 0xD, 1, Eax, 0),
-        (CpuFeatures.Xsavec, 0xD, 1, Eax, 1),
-        (CpuFeatures.Xgetbv1, 0xD, 1, Eax, 2),
-        (CpuFeatures.Xsaves, 0xD, 1, Eax, 3),
-        (CpuFeatures.Avx, 1, 0, Ecx, 28),
-        (CpuFeatures.Avx2, 7, 0, Ebx, 5),
-        (CpuFeatures.Pku, 7, 0, Ecx, 3),
-        (CpuFeatures.Umip, 7, 0, Ecx, 2),
-        (CpuFeatures.La57, 7, 0, Ecx, 16),
-        (CpuFeatures.Clflushopt, 7, 0, Ebx, 23),
-        (CpuFeatures.Clwb, 7, 0, Ebx, 24),
-        (CpuFeatures.Monitor, 1, 0, Ecx, 3),
-        (CpuFeatures.Avx512, 7, 0, Ebx, 16),
-        (CpuFeatures.NoExecute, 0x80000001, 0, Edx, 20),
-        (CpuFeatures.LongMode, 0x80000001, 0, Edx, 29),
-        (CpuFeatures.Syscall, 0x80000001, 0, Edx, 11),
-        (CpuFeatures.Sysenter, 1, 0, Edx, 11),
+        (CpuFeatures.Popcnt, Named("popcnt")),
+        (CpuFeatures.Lzcnt, Named("abm")),
+        (CpuFeatures.Bmi1, Named("bmi1")),
+        (CpuFeatures.Bmi2, Named("bmi2")),
+        (CpuFeatures.Adx, Named("adx")),
+        (CpuFeatures.Movbe, Named("movbe")),
+        (CpuFeatures.Sse42, Named("sse4_2")),
+        (CpuFeatures.Cmpxchg16b, Named("cx16")),
+        (CpuFeatures.Rdtscp, Named("rdtscp")),
+        (CpuFeatures.Rdpid, Named("rdpid")),
+        (CpuFeatures.Rdrand, Named("rdrand")),
+        (CpuFeatures.Rdseed, Named("rdseed")),
+        (CpuFeatures.FsGsBase, Named("fsgsbase")),
+        (CpuFeatures.Smap, Named("smap")),
+        (CpuFeatures.Smep, Named("smep")),
+        (CpuFeatures.Invpcid, Named("invpcid")),
+        (CpuFeatures.Pcid, Named("pcid")),
+        (CpuFeatures.Xsave, Named("xsave")),
+        (CpuFeatures.Xsaveopt, Named("xsaveopt")),
+        (CpuFeatures.Xsavec, Named("xsavec")),
+        (CpuFeatures.Xgetbv1, Named("xgetbv1")),
+        (CpuFeatures.Xsaves, Named("xsaves")),
+        (CpuFeatures.Avx, Named("avx")),
+        (CpuFeatures.Avx2, Named("avx2")),
+        (CpuFeatures.Pku, Named("pku")),
+        (CpuFeatures.Umip, Named("umip")),
+        (CpuFeatures.La57, Named("la57")),
+        (CpuFeatures.Clflushopt, Named("clflushopt")),
+        (CpuFeatures.Clwb, Named("clwb")),
+        (CpuFeatures.Monitor, Named("monitor")),
+        (CpuFeatures.Avx512, Named("avx512f")),
+        (CpuFeatures.NoExecute, Named("nx")),
+        (CpuFeatures.LongMode, Named("lm")),
+        (CpuFeatures.Syscall, Named("syscall")),
+        (CpuFeatures.Sysenter, Named("sep")),
     ];
 
     /// <summary>The features that entries promise.</summary>
@@ -57,17 +54,17 @@ public static class CpuidFeatures
     public static CpuFeatures Read(ReadOnlySpan<CpuidEntry> entries)
     {
         CpuFeatures features = CpuFeatures.None;
-        foreach ((CpuFeatures feature, uint function, uint index, int register, int bit) in s_bits)
+        foreach ((CpuFeatures feature, CpuFeature bit) in s_bits)
         {
-            CpuidResult leaf = Find(entries, function, index);
-            uint value = register switch
+            CpuidResult leaf = Find(entries, bit.Function, bit.Index);
+            uint value = bit.Register switch
             {
-                Eax => leaf.Eax,
-                Ebx => leaf.Ebx,
-                Ecx => leaf.Ecx,
+                CpuidRegister.Eax => leaf.Eax,
+                CpuidRegister.Ebx => leaf.Ebx,
+                CpuidRegister.Ecx => leaf.Ecx,
                 _ => leaf.Edx,
             };
-            features |= (value >> bit & 1) != 0 ? feature : CpuFeatures.None;
+            features |= (value >> bit.Bit & 1) != 0 ? feature : CpuFeatures.None;
         }
 
         return features;
@@ -99,4 +96,6 @@ public static class CpuidFeatures
 
         return default;
     }
+
+    private static CpuFeature Named(string name) => Cpuid.CpuFeatures.All[Cpuid.CpuFeatures.NumberOf(name)];
 }

@@ -34,10 +34,10 @@ public interface IEmulatedCpu : IPhysicalMemory
     /// <summary>Registers show that an instruction is done, or a part of a repeated one with RIP still on it.</summary>
     void Retired();
 
-    /// <summary>Reads memory that is not RAM: 1 to 32 bytes within a page.</summary>
+    /// <summary>Reads memory that is not RAM: 1 to 8 bytes within a page; what is wider comes in parts.</summary>
     BusOutcome ReadDevice(ulong physicalAddress, Span<byte> data);
 
-    /// <summary>Writes memory that is not RAM: 1 to 32 bytes within a page.</summary>
+    /// <summary>Writes memory that is not RAM: 1 to 8 bytes within a page; what is wider comes in parts.</summary>
     BusOutcome WriteDevice(ulong physicalAddress, ReadOnlySpan<byte> data);
 
     /// <summary>Reads 1, 2 or 4 bytes from a port.</summary>
