@@ -19,7 +19,7 @@ internal static class VmmCommandLine
     /// <returns>The exit code.</returns>
     public static int Invoke(string[] args, CliHost host)
     {
-        RootCommand root = new("Runs x86-64 guests on Linux' KVM.")
+        RootCommand root = new("Runs x86-64 guests on Linux, with KVM or with a processor in software.")
         {
             RunCommand.Create(host),
             DemoCommand.Create(host),

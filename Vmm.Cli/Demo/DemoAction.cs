@@ -5,8 +5,8 @@ using System.Diagnostics;
 using System.Globalization;
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
-using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Cli.Backends;
 using Vmm.Cli.Reports;
 using Vmm.Emulation.Cpuid;
 using Vmm.Machine.Board;
@@ -15,7 +15,7 @@ using Vmm.Machine.Devices;
 namespace Vmm.Cli.Demo;
 
 /// <summary>Carries out <c>vmm demo</c>.</summary>
-internal sealed class DemoAction(CliHost host, string device, InterruptControllerMode interruptControllers, bool json)
+internal sealed class DemoAction(CliHost host, BackendChoice choice, bool json)
 {
     private const ulong MemorySize = 16 << 20;
     private const string LastLine = "done, powering off";
@@ -27,7 +27,13 @@ internal sealed class DemoAction(CliHost host, string device, InterruptControlle
     {
         // The assembler's code is compiled while the kernel builds the VM.
         Task<byte[]> image = Task.Run(DemoGuest.Assemble);
-        using IHypervisorBackend backend = CliHost.OpenHypervisor(device, log: null);
+        using OpenedBackend opened = choice.Open(log: null);
+        IHypervisorBackend backend = opened.Backend;
+        if (!json)
+        {
+            opened.Announce(host.Error);
+        }
+
         using Stream? stream = json ? null : host.OpenOutput();
         using StreamConsoleSink? sink = stream is null ? null : new StreamConsoleSink(stream);
         DemoConsole console = new(sink);
@@ -35,7 +41,7 @@ internal sealed class DemoAction(CliHost host, string device, InterruptControlle
         {
             Name = "demo",
             MemorySize = MemorySize,
-            InterruptControllerMode = interruptControllers,
+            InterruptControllerMode = opened.InterruptControllers,
             Console = console,
             Timeout = s_timeout,
         });

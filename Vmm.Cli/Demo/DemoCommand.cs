@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.CommandLine;
-using Vmm.Cli.Run;
+using Vmm.Cli.Backends;
 
 namespace Vmm.Cli.Demo;
 
@@ -12,18 +12,16 @@ internal static class DemoCommand
     public static Command Create(CliHost host)
     {
         Option<bool> json = new("--json") { Description = "Reports as JSON on standard output, with what the guest printed in it." };
-        Option<string> irqchip = new("--irqchip")
-        {
-            Description = "Who has the interrupt controllers: KVM or this process.",
-            HelpName = "kernel|userspace",
-            DefaultValueFactory = _ => "kernel",
-        };
+        Option<string> backend = BackendOption.Create();
+        Option<string?> irqchip = IrqchipOption.Create();
         Option<string> device = DeviceOption.Create();
-        Command command = new("demo", "Runs the built-in guest, which tries each way a guest talks to the engine, and checks it.") { json, irqchip, device };
+        Command command = new("demo", "Runs the built-in guest, which tries each way a guest talks to the engine, and checks it.") { json, backend, irqchip, device };
         command.SetAction(result => new DemoAction(
             host,
-            result.GetRequiredValue(device),
-            RunSettings.ParseIrqchip(result.GetRequiredValue(irqchip)),
+            new BackendChoice(
+                BackendOption.Parse(result.GetRequiredValue(backend)),
+                result.GetRequiredValue(device),
+                IrqchipOption.Parse(result.GetValue(irqchip))),
             result.GetValue(json)).Run());
         return command;
     }

@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using Serilog;
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
+using Vmm.Cli.Backends;
 using Vmm.Cli.Reports;
 using Vmm.Cli.Terminal;
 using Vmm.Emulation.Cpuid;
@@ -27,13 +28,14 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         ReadOnlyMemory<byte> image = Read(settings.Kernel ?? settings.Flat!, BootImageKind.Unknown);
         ReadOnlyMemory<byte> initrd = settings.Initrd is { } path ? Read(path, BootImageKind.Initrd) : default;
         using Serilog.Core.Logger? log = settings.Verbose ? Logging.Create() : null;
-        using IHypervisorBackend backend = CliHost.OpenHypervisor(settings.Device, log);
+        using OpenedBackend opened = settings.Backend.Open(log);
+        IHypervisorBackend backend = opened.Backend;
         CheckFeatures(backend);
-        ShowRemarks();
+        ShowRemarks(opened);
         ConsoleInput input = new(host.Error);
         using Stream? stream = OpenConsole();
         using StreamConsoleSink? sink = stream is null ? null : new StreamConsoleSink(stream);
-        using PcMachine machine = PcMachine.Create(backend, Options(sink, input, log));
+        using PcMachine machine = PcMachine.Create(backend, Options(opened, sink, input, log));
         Load(machine, image, initrd);
         MachineResult result = RunInTerminal(machine, input);
         sink?.Dispose();
@@ -41,12 +43,12 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         return ExitCodes.Of(result);
     }
 
-    private PcOptions Options(IConsoleSink? sink, ConsoleInput input, ILogger? log) => new()
+    private PcOptions Options(OpenedBackend opened, IConsoleSink? sink, ConsoleInput input, ILogger? log) => new()
     {
         Name = "run",
         MemorySize = settings.Memory,
         Cpus = settings.Cpus,
-        InterruptControllerMode = settings.InterruptControllers,
+        InterruptControllerMode = opened.InterruptControllers,
         CpuModel = settings.CpuModel,
         CpuDependencies = settings.CpuDependencies,
         UnclaimedMsr = settings.MsrPolicy,
@@ -86,10 +88,11 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         }
     }
 
-    private void ShowRemarks()
+    private void ShowRemarks(OpenedBackend opened)
     {
         if (!settings.Json)
         {
+            opened.Announce(host.Error);
             foreach (string remark in settings.MsrFilter.Compile().Remarks)
             {
                 host.Error.WriteLine($"vmm: --msr-filter: {remark}");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.CommandLine;
+using Vmm.Cli.Backends;
 using Vmm.Cli.Cpu;
 
 namespace Vmm.Cli.Run;
@@ -20,7 +21,8 @@ internal static class RunCommand
         Option<string?> cmdline = Text("--cmdline", "TEXT", "The kernel's command line.");
         Option<string> memory = Text("--memory", "SIZE", s_defaults.Memory, "RAM, with K, M, G or T.");
         Option<string> cpus = Text("--cpus", "N", s_defaults.Cpus, "Processors. Those after the first are described by the MP table alone.");
-        Option<string> irqchip = Text("--irqchip", "kernel|split|userspace", s_defaults.Irqchip, "Who has the interrupt controllers: KVM or this process; split is not offered yet.");
+        Option<string> backend = BackendOption.Create();
+        Option<string?> irqchip = IrqchipOption.Create();
         Option<string> cpu = Text("--cpu", "MODEL", s_defaults.Cpu, "The processor the guest sees: host, max, pvm-friendly, x86-64-v1 to -v4 or a profile F.json, then features to remove or add, such as host,-cx16,+x2apic. 'vmm cpu' shows them.");
         Option<string> cpuDependencies = CpuModelOption.CreateDependencies();
         Option<string> msrPolicy = MsrOptions.CreatePolicy(s_defaults.MsrPolicy);
@@ -33,7 +35,7 @@ internal static class RunCommand
         Option<string> device = DeviceOption.Create();
         Command command = new("run", "Runs a kernel or a flat binary.")
         {
-            kernel, flat, flatMode, initrd, cmdline, memory, cpus, irqchip, cpu, cpuDependencies, msrPolicy, msrFilter, secondChance, console, timeout, json, verbose, device,
+            kernel, flat, flatMode, initrd, cmdline, memory, cpus, backend, irqchip, cpu, cpuDependencies, msrPolicy, msrFilter, secondChance, console, timeout, json, verbose, device,
         };
         command.SetAction(result => new RunAction(host, RunSettings.Parse(new RunTexts
         {
@@ -44,7 +46,8 @@ internal static class RunCommand
             CommandLine = result.GetValue(cmdline),
             Memory = result.GetRequiredValue(memory),
             Cpus = result.GetRequiredValue(cpus),
-            Irqchip = result.GetRequiredValue(irqchip),
+            Backend = result.GetRequiredValue(backend),
+            Irqchip = result.GetValue(irqchip),
             Cpu = result.GetRequiredValue(cpu),
             CpuDependencies = result.GetRequiredValue(cpuDependencies),
             MsrPolicy = result.GetRequiredValue(msrPolicy),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Machine;
+using Vmm.Cli.Backends;
 using Vmm.Cli.Cpu;
 using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Msr;
@@ -32,8 +33,8 @@ internal sealed record RunSettings
     /// <summary>Processors.</summary>
     public int Cpus { get; init; }
 
-    /// <summary>Who has the interrupt controllers.</summary>
-    public InterruptControllerMode InterruptControllers { get; init; }
+    /// <summary>What executes the guest.</summary>
+    public required BackendChoice Backend { get; init; }
 
     /// <summary>The processor that the guest sees.</summary>
     public CpuModel CpuModel { get; init; } = CpuModel.Host;
@@ -61,9 +62,6 @@ internal sealed record RunSettings
 
     /// <summary>Whether the engine's messages are shown.</summary>
     public bool Verbose { get; init; }
-
-    /// <summary>The device's path.</summary>
-    public required string Device { get; init; }
 
     /// <summary>Reads the options' texts.</summary>
     /// <param name="texts">The texts.</param>
@@ -99,7 +97,8 @@ internal sealed record RunSettings
             CommandLine = texts.CommandLine ?? "",
             Memory = memory,
             Cpus = Units.ParseCount("--cpus", texts.Cpus, 1, MpTable.MaximumProcessors),
-            InterruptControllers = ParseIrqchip(texts.Irqchip),
+            Backend = new BackendChoice(
+                BackendOption.Parse(texts.Backend), texts.Device, IrqchipOption.Parse(texts.Irqchip)),
             CpuModel = CpuModelOption.Parse("--cpu", texts.Cpu),
             CpuDependencies = CpuModelOption.ParseDependencies(texts.CpuDependencies),
             MsrPolicy = MsrOptions.ParsePolicy(texts.MsrPolicy),
@@ -109,7 +108,6 @@ internal sealed record RunSettings
             Timeout = texts.Timeout is null ? null : Units.ParseTime("--timeout", texts.Timeout),
             Json = texts.Json,
             Verbose = texts.Verbose,
-            Device = texts.Device,
         };
     }
 
@@ -118,15 +116,6 @@ internal sealed record RunSettings
         "on" => true,
         "off" => false,
         _ => throw new UsageException($"--second-chance: '{text}' is not on or off"),
-    };
-
-    internal static InterruptControllerMode ParseIrqchip(string text) => text switch
-    {
-        "kernel" => InterruptControllerMode.Kernel,
-        "userspace" => InterruptControllerMode.Userspace,
-        "split" => throw new UsageException(
-            "--irqchip split is not offered until level-triggered interrupts are proven with it; use --irqchip kernel or userspace"),
-        _ => throw new UsageException($"--irqchip: '{text}' is not kernel, split or userspace"),
     };
 
     private static bool ParseFlatMode(string text) => text switch

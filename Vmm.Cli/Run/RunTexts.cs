@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using Vmm.Cli.Backends;
 using Vmm.Cli.Cpu;
 
 namespace Vmm.Cli.Run;
@@ -21,7 +22,9 @@ internal sealed record RunTexts
 
     public string Cpus { get; init; } = "1";
 
-    public string Irqchip { get; init; } = "kernel";
+    public string Backend { get; init; } = BackendOption.Default;
+
+    public string? Irqchip { get; init; }
 
     public string Cpu { get; init; } = "host";
 

@@ -103,6 +103,15 @@ public readonly struct Instruction
     /// <summary>What it works on beyond general, segment and control registers and memory.</summary>
     public StateNeeds Needs => OperationNeeds.Of(in this);
 
+    /// <summary>Which of the instructions it is that a hypervisor may treat by itself.</summary>
+    public SpecialInstruction Special => _operation switch
+    {
+        Operation.Pause => SpecialInstruction.Pause,
+        Operation.Int3 => SpecialInstruction.Breakpoint,
+        Operation.Vmcall or Operation.Vmmcall => SpecialInstruction.Hypercall,
+        _ => SpecialInstruction.None,
+    };
+
     internal Operation Operation => _operation;
 
     internal Pattern Pattern => (Pattern)(_cell & OpcodeCell.PatternMask);

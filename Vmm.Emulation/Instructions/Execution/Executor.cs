@@ -65,4 +65,14 @@ public static class Executor
     public static ExecutionResult Deliver<TCpu>(ref TCpu cpu, byte vector, InterruptKind kind, uint? errorCode)
         where TCpu : struct, IEmulatedCpu
         => Interpreter<TCpu>.DeliverEvent(ref cpu, vector, kind, errorCode);
+
+    /// <summary>
+    /// Delivers an exception as if an instruction had raised it: a fault in its delivery makes a double fault where the two do so
+    /// (volume 3, table 7-5), and the CPU shuts down when that cannot be delivered either.
+    /// </summary>
+    /// <param name="cpu">The CPU.</param>
+    /// <param name="fault">The exception, with <see cref="ExecutionStatus.Fault"/>.</param>
+    public static ExecutionResult Raise<TCpu>(ref TCpu cpu, in ExecutionResult fault)
+        where TCpu : struct, IEmulatedCpu
+        => Interpreter<TCpu>.DeliverFault(ref cpu, in fault);
 }

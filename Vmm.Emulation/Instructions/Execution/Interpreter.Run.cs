@@ -136,7 +136,7 @@ internal static partial class Interpreter<TCpu>
     }
 
     /// <summary>An exception during the delivery of another may make a double fault, or shut the CPU down (volume 3, table 7-5).</summary>
-    private static ExecutionResult DeliverFault(ref TCpu cpu, in ExecutionResult fault)
+    internal static ExecutionResult DeliverFault(ref TCpu cpu, in ExecutionResult fault)
     {
         CpuState s = cpu.State;
         ExecutionResult current = fault;

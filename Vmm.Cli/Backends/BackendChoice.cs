@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Serilog;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Machine;
+using Vmm.Kvm;
+using Vmm.Software;
+
+namespace Vmm.Cli.Backends;
+
+/// <summary>Chooses what executes a guest. The only place that knows all backends.</summary>
+/// <param name="Kind">What was asked for.</param>
+/// <param name="Device">KVM's device.</param>
+/// <param name="InterruptControllers">Who is to have the interrupt controllers; null for whoever does it best.</param>
+internal sealed record BackendChoice(BackendKind Kind, string Device, InterruptControllerMode? InterruptControllers)
+{
+    /// <summary>Chooses and opens.</summary>
+    /// <param name="log">Receives the backend's messages.</param>
+    /// <returns>The backend, owned by the caller.</returns>
+    /// <exception cref="UsageException">What was asked for does not go together.</exception>
+    /// <exception cref="HypervisorException">KVM was asked for and cannot be used.</exception>
+    public OpenedBackend Open(ILogger? log)
+    {
+        switch (Kind)
+        {
+            case BackendKind.Kvm:
+                return OpenKvm(log, reason: null);
+            case BackendKind.Software:
+                return OpenSoftware(reason: null);
+            default:
+                return InterruptControllers == InterruptControllerMode.Kernel
+                    ? OpenKvm(log, "--irqchip kernel asks for the interrupt controllers of KVM")
+                    : Device != DeviceOption.DefaultPath
+                    ? OpenKvm(log, "--device names its device")
+                    : OpenBest(log);
+        }
+    }
+
+    private OpenedBackend OpenBest(ILogger? log)
+    {
+        KvmDevice device = KvmDevice.Inspect(Device);
+        if (!device.IsUsable)
+        {
+            return OpenSoftware(device.Problem);
+        }
+
+        IHypervisorBackend kvm = CliHost.OpenHypervisor(Device, log);
+        if (kvm.Description.Virtualization != HostVirtualization.Pvm)
+        {
+            return Opened(kvm, "it runs guests natively here");
+        }
+
+        kvm.Dispose();
+        return OpenSoftware("this host's KVM (PVM) interprets the guest's kernel, more slowly and less completely; --backend kvm takes it anyway");
+    }
+
+    private OpenedBackend OpenKvm(ILogger? log, string? reason) => Opened(CliHost.OpenHypervisor(Device, log), reason);
+
+    private OpenedBackend Opened(IHypervisorBackend kvm, string? reason) =>
+        new(kvm, InterruptControllers ?? InterruptControllerMode.Kernel, reason);
+
+    private OpenedBackend OpenSoftware(string? reason)
+    {
+        if (InterruptControllers == InterruptControllerMode.Kernel)
+        {
+            throw new UsageException("--backend software has no kernel to have the interrupt controllers; leave --irqchip away, or use --irqchip userspace");
+        }
+
+        return new OpenedBackend(new SoftwareBackend(), InterruptControllerMode.Userspace, reason);
+    }
+}

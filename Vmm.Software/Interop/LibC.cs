@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Runtime.InteropServices;
+using Mono.Unix.Native;
+using Vmm.Abstractions.Errors;
+
+[assembly: System.Runtime.CompilerServices.DisableRuntimeMarshalling]
+
+namespace Vmm.Software.Interop;
+
+/// <summary>The C library, under its own names: every call of this assembly to the host. What Mono.Posix has comes from there.</summary>
+internal static partial class LibC
+{
+    /// <summary>The page size of x86-64, in bytes.</summary>
+    public const int PageSize = 4096;
+
+    /// <summary>The descriptor is closed on exec.</summary>
+    public const uint MFD_CLOEXEC = 1;
+
+    /// <summary>Transparent huge pages are welcome.</summary>
+    public const int MADV_HUGEPAGE = 14;
+
+    private const string Library = "libc";
+
+    /// <summary>errno of the last imported call that returned -1; to be read on the very next line.</summary>
+    public static VmmError Errno => (VmmError)Marshal.GetLastPInvokeError();
+
+    [LibraryImport(Library, SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int memfd_create(string name, uint flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int ftruncate(int fd, long length);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int close(int fd);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int madvise(nint address, nuint length, int advice);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int mlock(nint address, nuint length);
+
+    /// <summary>Maps private zeroed memory, readable and writable, without reserving swap; 0 on failure.</summary>
+    public static nint mmap_anonymous(nuint length) => Mapped(Syscall.mmap(
+        nint.Zero,
+        length,
+        MmapProts.PROT_READ | MmapProts.PROT_WRITE,
+        MmapFlags.MAP_PRIVATE | MmapFlags.MAP_ANONYMOUS | MmapFlags.MAP_NORESERVE,
+        -1,
+        0));
+
+    /// <summary>Maps a descriptor shared, readable and writable; 0 on failure.</summary>
+    public static nint mmap_shared(nuint length, int fd) => Mapped(Syscall.mmap(
+        nint.Zero, length, MmapProts.PROT_READ | MmapProts.PROT_WRITE, MmapFlags.MAP_SHARED, fd, 0));
+
+    /// <summary>Removes a mapping; -1 on failure.</summary>
+    public static int munmap(nint address, nuint length) => Syscall.munmap(address, length);
+
+    /// <summary>Makes a mapped page executable and not writable; -1 on failure.</summary>
+    public static int mprotect_code(nint address) =>
+        Syscall.mprotect(address, PageSize, MmapProts.PROT_READ | MmapProts.PROT_EXEC);
+
+    private static nint Mapped(nint address) => address == Syscall.MAP_FAILED ? 0 : address;
+}

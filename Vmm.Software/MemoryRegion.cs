@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+namespace Vmm.Software;
+
+/// <summary>A range of guest-physical addresses that is memory. Immutable.</summary>
+/// <param name="first">The first address, on a page boundary.</param>
+/// <param name="length">Bytes, in pages; zero for the region that holds nothing.</param>
+/// <param name="host">Where the first byte lies in the process.</param>
+/// <param name="isReadOnly">Whether writes are handed over.</param>
+internal sealed class MemoryRegion(ulong first, ulong length, nint host, bool isReadOnly)
+{
+    /// <summary>The region that holds nothing.</summary>
+    public static MemoryRegion None { get; } = new(0, 0, 0, isReadOnly: true);
+
+    /// <summary>The first address.</summary>
+    public ulong First { get; } = first;
+
+    /// <summary>Bytes.</summary>
+    public ulong Length { get; } = length;
+
+    /// <summary>Where the first byte lies in the process.</summary>
+    public nint Host { get; } = host;
+
+    /// <summary>Whether writes are handed over.</summary>
+    public bool IsReadOnly { get; } = isReadOnly;
+
+    /// <summary>Whether a range lies within the region.</summary>
+    public bool Contains(ulong address, int size) =>
+        address - First < Length && (uint)size <= Length - (address - First);
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+namespace Vmm.Software;
+
+/// <summary>Why the vCPU itself stopped in front of an instruction.</summary>
+internal enum Refusal : byte
+{
+    /// <summary>It did not.</summary>
+    None = 0,
+
+    /// <summary>The guest can take an interrupt, and somebody waits for that.</summary>
+    WindowIsOpen,
+
+    /// <summary>One of the guest's breakpoints on execution is here.</summary>
+    ExecutionBreakpoint,
+
+    /// <summary>PAUSE, which exits.</summary>
+    Pause,
+
+    /// <summary>INT3, which exits.</summary>
+    Breakpoint,
+}

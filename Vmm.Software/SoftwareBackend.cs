@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Collections.Immutable;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Cpuid;
+using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Memory;
+using Vmm.Abstractions.Msr;
+
+namespace Vmm.Software;
+
+/// <summary>
+/// A processor in software, built from the one executor: for hosts without a KVM that runs guests natively, and for runs that must be
+/// repeatable. It needs nothing of the host but memory and threads.
+/// </summary>
+/// <remarks>
+/// Interrupt controllers are the engine's: only <see cref="InterruptControllerMode.Userspace"/> is offered. A vCPU executes on its
+/// caller's thread. Members may be called from any thread.
+/// </remarks>
+public sealed class SoftwareBackend : IHypervisorBackend
+{
+    private readonly SoftwareBackendOptions _options;
+
+    /// <summary>Makes the backend.</summary>
+    /// <param name="options">How; the defaults when null.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A VM could have no vCPU.</exception>
+    public SoftwareBackend(SoftwareBackendOptions? options = null)
+    {
+        _options = options ?? new SoftwareBackendOptions();
+        ArgumentOutOfRangeException.ThrowIfLessThan(_options.MaxCpus, 1, nameof(options));
+        Description = new HypervisorDescription("software", HostVirtualization.Software, _options.MaxCpus, CpuidFixedAfterRun: false);
+    }
+
+    /// <inheritdoc/>
+    public HypervisorDescription Description { get; }
+
+    /// <inheritdoc/>
+    public ImmutableArray<CpuidEntry> GetSupportedCpuid() => SoftwareProcessor.Entries;
+
+    /// <inheritdoc/>
+    public ImmutableArray<MsrIndex> GetSupportedMsrs() => SoftwareMsrs.Saved;
+
+    /// <inheritdoc/>
+    public GuestMemoryBlock AllocateMemory(ulong length, in GuestMemoryOptions options)
+    {
+        const ulong PageSize = 4096;
+        if (length == 0 || length % PageSize != 0 || length > long.MaxValue)
+        {
+            throw new VmmException(
+                "AllocateMemory", VmmError.EINVAL, $"the length is a positive multiple of {PageSize}, not {length}");
+        }
+
+        return new SoftwareMemoryBlock(length, options);
+    }
+
+    /// <inheritdoc/>
+    public IBackendVm CreateVm(in BackendVmOptions options)
+    {
+        if (options.InterruptControllerMode != InterruptControllerMode.Userspace)
+        {
+            throw new VmmException(
+                "CreateVm",
+                VmmError.ENOTSUP,
+                $"the software backend has no interrupt controllers of its own for mode {options.InterruptControllerMode}; use {InterruptControllerMode.Userspace}");
+        }
+
+        return new SoftwareVm(options);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        // Memory and VMs live as long as they are used; the backend itself holds nothing.
+    }
+}

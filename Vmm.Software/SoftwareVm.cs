@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Abstractions.Addressing;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Vcpu;
+
+namespace Vmm.Software;
+
+/// <summary>The software backend's part of a VM: where memory is, and what its vCPUs share.</summary>
+internal sealed class SoftwareVm : IBackendVm
+{
+    private readonly Lock _lock = new();
+    private readonly HashSet<int> _vcpus = [];
+    private MemoryRegion[] _regions = [];
+    private int _mapVersion;
+
+    public SoftwareVm(in BackendVmOptions options)
+    {
+        Options = options;
+    }
+
+    /// <summary>How the VM was made.</summary>
+    public BackendVmOptions Options { get; }
+
+    /// <summary>The rare accesses that need memory for one vCPU alone.</summary>
+    public VcpuExclusion Exclusion { get; } = new();
+
+    /// <summary>What the TSCs of all vCPUs count.</summary>
+    public SoftwareClock Clock { get; } = new();
+
+    /// <summary>Changes whenever memory comes or goes.</summary>
+    public int MapVersion => Volatile.Read(ref _mapVersion);
+
+    /// <inheritdoc/>
+    public InterruptControllerMode InterruptControllerMode => InterruptControllerMode.Userspace;
+
+    /// <inheritdoc/>
+    public IBackendVcpu CreateVcpu(VcpuId id)
+    {
+        const string Operation = "CreateVcpu";
+        if (id.Value < 0 || id.Value >= Options.MaxCpus)
+        {
+            throw new VmmException(Operation, VmmError.EINVAL, $"vCPU {id} is not 0 to {Options.MaxCpus - 1}");
+        }
+
+        lock (_lock)
+        {
+            if (!_vcpus.Add(id.Value))
+            {
+                throw new VmmException(Operation, VmmError.EEXIST, $"vCPU {id} exists");
+            }
+        }
+
+        SoftwareVcpu vcpu = new(this, id);
+        Exclusion.Add(vcpu);
+        return vcpu;
+    }
+
+    /// <inheritdoc/>
+    public IDisposable PlaceMemory(in MemoryPlacement placement)
+    {
+        const string Operation = "PlaceMemory";
+        if (placement.Block is not SoftwareMemoryBlock block)
+        {
+            throw new VmmException(Operation, VmmError.EINVAL, "the memory was not allocated by this backend");
+        }
+
+        GuestPhysicalRange range = placement.Range;
+        const ulong PageMask = 0xfff;
+        if (((range.Start.Value | range.Length | placement.Offset) & PageMask) != 0
+            || placement.Offset > block.Length || range.Length > block.Length - placement.Offset)
+        {
+            throw new VmmException(Operation, VmmError.EINVAL, $"{range} at offset 0x{placement.Offset:x} is not in pages of the block");
+        }
+
+        lock (_lock)
+        {
+            if (_regions.Any(other =>
+                range.Start.Value - other.First < other.Length || other.First - range.Start.Value < range.Length))
+            {
+                throw new VmmException(Operation, VmmError.EEXIST, $"there is memory within {range}");
+            }
+
+            if (!block.TryAddReference())
+            {
+                throw new VmmException(Operation, VmmError.EINVAL, "the memory has been freed");
+            }
+
+            MemoryRegion region = new(
+                range.Start.Value, range.Length, block.Memory.Address + (nint)placement.Offset, placement.ReadOnly);
+            SetRegions([.. _regions.Append(region).OrderBy(other => other.First)]);
+            return new Placement(this, region, block);
+        }
+    }
+
+    /// <summary>The region that holds a range; <see cref="MemoryRegion.None"/> where not all of it is memory. Any thread.</summary>
+    public MemoryRegion Find(ulong address, int length)
+    {
+        MemoryRegion[] regions = Volatile.Read(ref _regions);
+        foreach (MemoryRegion region in regions)
+        {
+            if (region.Contains(address, length))
+            {
+                return region;
+            }
+        }
+
+        return MemoryRegion.None;
+    }
+
+    /// <summary>A vCPU is gone; its number may be used again.</summary>
+    public void Remove(SoftwareVcpu vcpu)
+    {
+        Exclusion.Remove(vcpu);
+        lock (_lock)
+        {
+            _vcpus.Remove(vcpu.Id.Value);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        // Placements and vCPUs are disposed by whoever made them; nothing of the host belongs to the VM itself.
+    }
+
+    private void Remove(MemoryRegion region)
+    {
+        lock (_lock)
+        {
+            SetRegions([.. _regions.Where(other => other != region)]);
+        }
+    }
+
+    private void SetRegions(MemoryRegion[] regions)
+    {
+        Volatile.Write(ref _regions, regions);
+        Volatile.Write(ref _mapVersion, _mapVersion + 1);
+    }
+
+    private sealed class Placement(SoftwareVm vm, MemoryRegion region, SoftwareMemoryBlock block) : IDisposable
+    {
+        private int _disposed;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _disposed, 1) == 0)
+            {
+                vm.Remove(region);
+                block.ReleaseReference();
+            }
+        }
+    }
+}
