@@ -18,6 +18,8 @@ internal sealed record MachineAdvice(string? Cause, ImmutableArray<string> Try)
     private const string AnotherHost =
         "run it on a host whose KVM executes guests on the processor (VMX or SVM); 'vmm doctor' tells which kind a host is";
 
+    private const string InSoftware = "--backend software: a processor in software, which has no such gaps";
+
     private static readonly MachineAdvice s_none = new(null, []);
 
     /// <summary>Finds the advice for a result.</summary>
@@ -26,10 +28,11 @@ internal sealed record MachineAdvice(string? Cause, ImmutableArray<string> Try)
     /// <param name="supported">What CPUID the hypervisor can give.</param>
     public static MachineAdvice For(MachineResult result, CpuModel model, ImmutableArray<CpuidEntry> supported) => result.End switch
     {
+        MachineEnd.EmulationFailure when result.Hypervisor.Virtualization == HostVirtualization.Software => ForSoftware(result),
         MachineEnd.EmulationFailure => ForEmulation(result, model, supported),
         MachineEnd.TripleFault when result.Hypervisor.Virtualization == HostVirtualization.Pvm => new MachineAdvice(
             "if the guest is right, the host may be the reason: KVM here (PVM) gives guests an invalid-opcode or general-protection fault for some instructions of user and compatibility mode",
-            [AnotherHost]),
+            [InSoftware, AnotherHost]),
         MachineEnd.TripleFault => new MachineAdvice(
             null, ["look at what the guest did last: it had no handler for a fault, or its descriptor tables are wrong"]),
         MachineEnd.Halt => new MachineAdvice(
@@ -50,10 +53,19 @@ internal sealed record MachineAdvice(string? Cause, ImmutableArray<string> Try)
         _ => s_none,
     };
 
+    private static MachineAdvice ForSoftware(MachineResult result) => new(
+        result.Refusal == EmulationRefusal.NotInMemory
+            ? "the guest's code, stack or page tables are not in memory"
+            : $"the software processor does not have {Name(result.Instruction)}",
+        ["look at what the guest did before: a jump into devices ends so, too"]);
+
+    private static string Name(InstructionReport? instruction) =>
+        instruction is { Length: > 0 } ? $"`{instruction.Mnemonic}`" : "the instruction there";
+
     private static MachineAdvice ForEmulation(MachineResult result, CpuModel model, ImmutableArray<CpuidEntry> supported)
     {
         InstructionReport? instruction = result.Instruction;
-        string name = instruction is { Length: > 0 } ? $"`{instruction.Mnemonic}`" : "the instruction there";
+        string name = Name(instruction);
         string cause = result.Hypervisor.Virtualization == HostVirtualization.Pvm
             ? $"KVM on this host (PVM) interprets kernel-mode code and does not know {name}"
             : $"KVM's instruction emulator does not know {name}, which the guest used where the processor could not execute it by itself (such as on memory-mapped devices or in a mode it lacks)";
@@ -78,6 +90,11 @@ internal sealed record MachineAdvice(string? Cause, ImmutableArray<string> Try)
         if (result.Refusal == EmulationRefusal.SwitchedOff)
         {
             attempts.Add("--second-chance on: executes such instructions in this process");
+        }
+
+        if (result.Hypervisor.Virtualization == HostVirtualization.Pvm)
+        {
+            attempts.Add(InSoftware);
         }
 
         attempts.Add(AnotherHost);

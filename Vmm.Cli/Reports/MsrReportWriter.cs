@@ -21,7 +21,7 @@ internal static class MsrReportWriter
             return;
         }
 
-        writer.WriteLine("  model-specific registers that KVM left to this process:");
+        writer.WriteLine("  model-specific registers that the backend left to the engine:");
         foreach (MsrAccessCount count in report.Accesses.Take(MostLines))
         {
             writer.WriteLine(

@@ -16,6 +16,7 @@ public sealed class DependencyTests
     [TestCase("Vmm.Abstractions")]
     [TestCase("Vmm.Kvm", "Vmm.Abstractions")]
     [TestCase("Vmm.Emulation", "Vmm.Abstractions")]
+    [TestCase("Vmm.Software", "Vmm.Abstractions", "Vmm.Emulation")]
     [TestCase("Vmm.Engine", "Vmm.Abstractions", "Vmm.Emulation")]
     [TestCase("Vmm.Machine", "Vmm.Abstractions", "Vmm.Emulation", "Vmm.Engine")]
     public void Project_sees_only_the_layers_below_it(string project, params string[] allowed)
@@ -59,11 +60,28 @@ public sealed class DependencyTests
     }
 
     [Test]
-    public void Only_the_driver_allows_unsafe_code()
+    public void Only_the_backends_allow_unsafe_code()
     {
         string[] libraries = ["Vmm.Abstractions", "Vmm.Emulation", "Vmm.Engine", "Vmm.Machine", "Vmm.Cli"];
 
         libraries.Where(name => Project(name).Descendants("AllowUnsafeBlocks").Any()).Should().BeEmpty();
+    }
+
+    [Test]
+    public void Software_backend_has_pointers_in_its_interop_folder_only()
+    {
+        string folder = RepositoryFiles.PathOf("Vmm.Software");
+        string[] files =
+        [
+            .. Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories)
+                .Select(file => Path.GetRelativePath(folder, file))
+                .Where(file => !file.StartsWith("obj", StringComparison.Ordinal) && !file.StartsWith("bin", StringComparison.Ordinal)),
+        ];
+
+        files.Should().Contain(Path.Combine("Interop", "HostMemory.cs"));
+        files.Where(file => !file.StartsWith("Interop", StringComparison.Ordinal))
+            .Where(file => File.ReadAllText(Path.Combine(folder, file)).Contains("unsafe", StringComparison.Ordinal))
+            .Should().BeEmpty();
     }
 
     private static XDocument Project(string name) =>

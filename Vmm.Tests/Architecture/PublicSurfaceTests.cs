@@ -11,6 +11,7 @@ internal sealed class PublicSurfaceTests
     [TestCase("Vmm.Abstractions")]
     [TestCase("Vmm.Kvm")]
     [TestCase("Vmm.Emulation")]
+    [TestCase("Vmm.Software")]
     [TestCase("Vmm.Engine")]
     [TestCase("Vmm.Machine")]
     public void The_public_surface_is_the_approved_one(string library) =>

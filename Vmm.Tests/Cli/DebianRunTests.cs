@@ -65,7 +65,7 @@ public sealed class DebianRunTests
         }
 
         VmmOutput run = VmmProcess.Run(
-            "run", "--kernel", _kernel, "--memory", "512M", "--cmdline", CommandLine, "--timeout", "600s");
+            "run", "--backend", "kvm", "--kernel", _kernel, "--memory", "512M", "--cmdline", CommandLine, "--timeout", "600s");
 
         run.ExitCode.Should().Be(86, run.Error);
         run.Error.Should().ContainAll("emulation failure", "bytes:", "instruction:", "does not know `", "try:");

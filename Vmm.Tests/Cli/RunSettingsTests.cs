@@ -2,6 +2,7 @@
 
 using Vmm.Abstractions.Machine;
 using Vmm.Cli;
+using Vmm.Cli.Backends;
 using Vmm.Cli.Run;
 
 namespace Vmm.Tests.Cli;
@@ -11,17 +12,16 @@ public sealed class RunSettingsTests
     private static readonly RunTexts s_texts = new() { Kernel = "vmlinuz" };
 
     [Test]
-    public void Defaults_are_a_small_machine_with_kernel_interrupt_controllers()
+    public void Defaults_are_a_small_machine_on_the_backend_that_suits_the_host()
     {
         RunSettings settings = RunSettings.Parse(s_texts);
 
         settings.Memory.Should().Be(512ul << 20);
         settings.Cpus.Should().Be(1);
-        settings.InterruptControllers.Should().Be(InterruptControllerMode.Kernel);
+        settings.Backend.Should().Be(new BackendChoice(BackendKind.Auto, "/dev/kvm", InterruptControllers: null));
         settings.CpuModel.Changes.Should().BeEmpty();
         settings.Console.Kind.Should().Be(ConsoleKind.Stdio);
         settings.Timeout.Should().BeNull();
-        settings.Device.Should().Be("/dev/kvm");
     }
 
     [Test]
@@ -98,7 +98,17 @@ public sealed class RunSettingsTests
     [TestCase("kernel", InterruptControllerMode.Kernel)]
     [TestCase("userspace", InterruptControllerMode.Userspace)]
     public void Interrupt_controllers_are_chosen(string irqchip, InterruptControllerMode expected) =>
-        RunSettings.Parse(s_texts with { Irqchip = irqchip }).InterruptControllers.Should().Be(expected);
+        RunSettings.Parse(s_texts with { Irqchip = irqchip }).Backend.InterruptControllers.Should().Be(expected);
+
+    [TestCase("auto", 0)]
+    [TestCase("kvm", 1)]
+    [TestCase("software", 2)]
+    public void Backend_is_chosen(string backend, int expected) =>
+        RunSettings.Parse(s_texts with { Backend = backend }).Backend.Kind.Should().Be((BackendKind)expected);
+
+    [Test]
+    public void Backend_that_does_not_exist_is_refused() =>
+        Refusal(s_texts with { Backend = "qemu" }).Should().Be("--backend: 'qemu' is not auto, kvm or software");
 
     [Test]
     public void Guest_must_be_given() => Refusal(new RunTexts()).Should().Contain("--kernel FILE").And.Contain("vmm demo");

@@ -36,7 +36,7 @@ public sealed class VmmCommandLineTests
         Invoke("run", "--help").Should().Be(0);
 
         _out.ToString().Should().ContainAll(
-            "--kernel", "--initrd", "--cmdline", "--memory", "--cpus", "--irqchip", "--cpu", "--second-chance", "--console", "--timeout", "--json", "--flat");
+            "--kernel", "--initrd", "--cmdline", "--memory", "--cpus", "--backend", "--irqchip", "--cpu", "--second-chance", "--console", "--timeout", "--json", "--flat");
     }
 
     [Test]
@@ -66,6 +66,14 @@ public sealed class VmmCommandLineTests
 
         _error.ToString().Should().Contain(problem);
         _out.ToString().Should().BeEmpty();
+    }
+
+    [Test]
+    public void Software_has_no_interrupt_controllers_in_the_kernel()
+    {
+        Invoke("demo", "--backend", "software", "--irqchip", "kernel").Should().Be(64);
+
+        _error.ToString().Should().Contain("--irqchip userspace");
     }
 
     [Test]

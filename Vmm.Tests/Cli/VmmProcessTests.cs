@@ -6,20 +6,32 @@ using Vmm.Kvm;
 
 namespace Vmm.Tests.Cli;
 
-/// <summary>The real program: exit codes, streams and reports.</summary>
-[Category("Kvm")]
-public sealed class VmmProcessTests
+/// <summary>The real program on each backend: exit codes, streams and reports.</summary>
+[TestFixture("kvm", Category = "Kvm")]
+[TestFixture("software")]
+public sealed class VmmProcessTests(string backend)
 {
     private static readonly byte[] s_powerOff = [0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef];
 
     [OneTimeSetUp]
-    public void RequireKvm() => VmmProcess.RequireKvm();
+    public void RequireBackend()
+    {
+        if (backend == "kvm")
+        {
+            VmmProcess.RequireKvm();
+        }
+    }
 
     [TestCase("kernel")]
     [TestCase("userspace")]
     public void Demo_passes_and_prints_its_figures(string irqchip)
     {
-        VmmOutput demo = VmmProcess.Run("demo", "--irqchip", irqchip);
+        if (backend == "software" && irqchip == "kernel")
+        {
+            Assert.Ignore("a processor in software has no interrupt controllers in the kernel");
+        }
+
+        VmmOutput demo = VmmProcess.Run("demo", "--backend", backend, "--irqchip", irqchip);
 
         demo.ExitCode.Should().Be(0, demo.Error);
         demo.Out.Should().ContainAll("64-bit code is running", "timer: 100 interrupts", "powering off");
@@ -29,7 +41,7 @@ public sealed class VmmProcessTests
     [Test]
     public void Demo_reports_as_JSON()
     {
-        VmmOutput demo = VmmProcess.Run("demo", "--json");
+        VmmOutput demo = VmmProcess.Run("demo", "--backend", backend, "--json");
 
         demo.ExitCode.Should().Be(0, demo.Error);
         using JsonDocument json = JsonDocument.Parse(demo.Out);
@@ -53,13 +65,13 @@ public sealed class VmmProcessTests
     }
 
     [Test]
-    public void Power_off_is_success() => VmmProcess.RunFlat(s_powerOff).ExitCode.Should().Be(0);
+    public void Power_off_is_success() => RunFlat(s_powerOff).ExitCode.Should().Be(0);
 
     [Test]
     public void Register_that_nobody_has_ends_the_guest_that_asks()
     {
         // mov ecx,0x3b4d0000 / rdmsr
-        VmmOutput run = VmmProcess.RunFlat([0x66, 0xb9, 0, 0, 0x4d, 0x3b, 0x0f, 0x32], "--msr-policy", "ask");
+        VmmOutput run = RunFlat([0x66, 0xb9, 0, 0, 0x4d, 0x3b, 0x0f, 0x32], "--msr-policy", "ask");
 
         run.ExitCode.Should().Be(90);
         run.Error.Should().Contain("the guest reads register 0x3b4d0000, which nobody answers for")
@@ -73,7 +85,7 @@ public sealed class VmmProcessTests
         // mov ecx,0xfe / rdmsr / mov ecx,0x3b4d0000 / rdmsr / cli / hlt
         byte[] code = [0x66, 0xb9, 0xfe, 0, 0, 0, 0x0f, 0x32, 0x66, 0xb9, 0, 0, 0x4d, 0x3b, 0x0f, 0x32, 0xfa, 0xf4];
 
-        VmmOutput run = VmmProcess.RunFlat(code, "--msr-policy", "ignore", "--msr-filter", "but:IA32_MTRRCAP", "--json", "--console", "none");
+        VmmOutput run = RunFlat(code, "--msr-policy", "ignore", "--msr-filter", "but:IA32_MTRRCAP", "--json", "--console", "none");
 
         run.ExitCode.Should().Be(82, run.Error);
         using JsonDocument json = JsonDocument.Parse(run.Out);
@@ -83,25 +95,25 @@ public sealed class VmmProcessTests
     }
 
     [Test]
-    public void Reset_is_80() => VmmProcess.RunFlat([0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee]).ExitCode.Should().Be(80);
+    public void Reset_is_80() => RunFlat([0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee]).ExitCode.Should().Be(80);
 
     [Test]
-    public void Halt_is_82() => VmmProcess.RunFlat([0xfa, 0xf4]).ExitCode.Should().Be(82);
+    public void Halt_is_82() => RunFlat([0xfa, 0xf4]).ExitCode.Should().Be(82);
 
     [Test]
     public void Triple_fault_is_84_and_reports_the_registers()
     {
-        VmmOutput run = VmmProcess.RunFlat([0x0f, 0x0b], "--flat-mode", "long");
+        VmmOutput run = RunFlat([0x0f, 0x0b], "--flat-mode", "long");
 
         run.ExitCode.Should().Be(84);
         run.Error.Should().ContainAll("triple fault", "RIP 0000000000100000", "64-bit code");
     }
 
     [Test]
-    public void Timeout_is_124() => VmmProcess.RunFlat([0xeb, 0xfe], "--timeout", "50ms").ExitCode.Should().Be(124);
+    public void Timeout_is_124() => RunFlat([0xeb, 0xfe], "--timeout", "50ms").ExitCode.Should().Be(124);
 
     [Test]
-    public void Debug_exit_is_the_guests_odd_code() => VmmProcess.RunFlat([0xb0, 0x05, 0xe6, 0xf4]).ExitCode.Should().Be(11);
+    public void Debug_exit_is_the_guests_odd_code() => RunFlat([0xb0, 0x05, 0xe6, 0xf4]).ExitCode.Should().Be(11);
 
     [Test]
     public void Emulation_failure_is_86_and_says_what_and_why()
@@ -109,7 +121,7 @@ public sealed class VmmProcessTests
         RequireInterpretingHost();
 
         // addps xmm0, xmm1
-        VmmOutput run = VmmProcess.RunFlat([0x0f, 0x58, 0xc1], "--flat-mode", "long");
+        VmmOutput run = RunFlat([0x0f, 0x58, 0xc1], "--flat-mode", "long");
 
         run.ExitCode.Should().Be(86);
         run.Error.Should().ContainAll(
@@ -121,7 +133,7 @@ public sealed class VmmProcessTests
     {
         RequireInterpretingHost();
 
-        VmmOutput run = VmmProcess.RunFlat([0xf3, 0x0f, 0xb8, 0xc1], "--flat-mode", "long", "--second-chance", "off");
+        VmmOutput run = RunFlat([0xf3, 0x0f, 0xb8, 0xc1], "--flat-mode", "long", "--second-chance", "off");
 
         run.ExitCode.Should().Be(86);
         run.Error.Should().ContainAll("bytes: f3 0f b8 c1", "popcnt eax,ecx", "--second-chance is off", "try: --second-chance on");
@@ -133,15 +145,22 @@ public sealed class VmmProcessTests
         RequireInterpretingHost();
 
         // popcnt ax, cx, then power off
-        VmmOutput run = VmmProcess.RunFlat([0xf3, 0x0f, 0xb8, 0xc1, .. s_powerOff], "--json", "--console", "none");
+        VmmOutput run = RunFlat([0xf3, 0x0f, 0xb8, 0xc1, .. s_powerOff], "--json", "--console", "none");
 
         run.ExitCode.Should().Be(0);
         using JsonDocument json = JsonDocument.Parse(run.Out);
         json.RootElement.GetProperty("secondChance").GetProperty("instructions").GetProperty("popcnt").GetInt64().Should().Be(1);
     }
 
-    private static void RequireInterpretingHost()
+    private VmmOutput RunFlat(byte[] code, params string[] args) => VmmProcess.RunFlat(code, ["--backend", backend, .. args]);
+
+    private void RequireInterpretingHost()
     {
+        if (backend == "software")
+        {
+            Assert.Ignore("a second chance is for what a hypervisor cannot emulate");
+        }
+
         if (KvmDoctor.Examine(measure: false).Virtualization != HostVirtualization.Pvm)
         {
             Assert.Ignore("only a PVM host interprets kernel-mode code; here the processor executes the instruction");
@@ -152,16 +171,16 @@ public sealed class VmmProcessTests
     public void Console_goes_to_standard_output_and_nothing_else_does()
     {
         // mov dx, 0x3f8 / mov al, 'A' / out dx, al, then power off
-        VmmOutput run = VmmProcess.RunFlat([0xba, 0xf8, 0x03, 0xb0, 0x41, 0xee, .. s_powerOff]);
+        VmmOutput run = RunFlat([0xba, 0xf8, 0x03, 0xb0, 0x41, 0xee, .. s_powerOff]);
 
         run.Out.Should().Be("A");
-        run.Error.Should().StartWith("vmm: power off");
+        run.Error.Should().StartWith("vmm: power off", "a backend that was named needs no explanation");
     }
 
     [Test]
     public void JSON_goes_to_standard_output_when_the_console_does_not()
     {
-        VmmOutput run = VmmProcess.RunFlat(s_powerOff, "--json", "--console", "none");
+        VmmOutput run = RunFlat(s_powerOff, "--json", "--console", "none");
 
         using JsonDocument json = JsonDocument.Parse(run.Out);
         json.RootElement.GetProperty("end").GetString().Should().Be("powerOff");
@@ -172,11 +191,20 @@ public sealed class VmmProcessTests
     [Test]
     public void JSON_goes_to_standard_error_beside_the_console()
     {
-        VmmOutput run = VmmProcess.RunFlat(s_powerOff, "--json");
+        VmmOutput run = RunFlat(s_powerOff, "--json");
 
         using JsonDocument json = JsonDocument.Parse(run.Error);
         json.RootElement.GetProperty("vcpus")[0].GetProperty("registers").GetProperty("rdx").GetString().Should().Be("0x604");
         run.Out.Should().BeEmpty();
+    }
+
+    [Test]
+    public void Backend_that_nobody_named_is_announced_with_the_reason()
+    {
+        VmmOutput run = VmmProcess.RunFlat(s_powerOff);
+
+        run.ExitCode.Should().Be(0, run.Error);
+        run.Error.Split('\n')[0].Should().MatchRegex("^vmm: backend (kvm|software): .+");
     }
 
     [Test]
