@@ -5,6 +5,7 @@ using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Cpuid;
 using Vmm.Abstractions.Memory;
+using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Execution;
 using Vmm.Emulation.Instructions.Paging;
@@ -37,6 +38,7 @@ internal sealed class EmulatedVcpu
         State = new CpuState
         {
             Features = CpuidFeatures.Read(cpuid) | HostProcessor.Features,
+            Vendor = CpuidFeatures.Vendor(cpuid) is var vendor and not CpuVendor.Unknown ? vendor : HostProcessor.Vendor,
             PhysicalAddressBits = CpuidFeatures.PhysicalAddressBits(cpuid),
         };
         CpuidResult xsave = CpuidFeatures.Find(cpuid, 0xD, 0);

@@ -2,7 +2,9 @@
 
 using System.Runtime.Intrinsics.X86;
 using Vmm.Abstractions.Cpuid;
+using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Instructions.Execution;
+using CpuFeatures = Vmm.Emulation.Instructions.Execution.CpuFeatures;
 
 namespace Vmm.Engine.SecondChance;
 
@@ -17,6 +19,9 @@ internal static class HostProcessor
     /// <summary>The features of the processor this runs on.</summary>
     public static CpuFeatures Features { get; } = CpuidFeatures.Read(
         [.. s_leaves.Select(leaf => Entry(leaf.Function, leaf.Index))]);
+
+    /// <summary>Whose processor this runs on.</summary>
+    public static CpuVendor Vendor { get; } = CpuidFeatures.Vendor([Entry(0, 0)]);
 
     private static CpuidEntry Entry(uint function, uint index)
     {

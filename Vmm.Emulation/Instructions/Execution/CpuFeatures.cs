@@ -114,6 +114,9 @@ public enum CpuFeatures : ulong
     /// <summary>SYSENTER and SYSEXIT.</summary>
     Sysenter = 1UL << 34,
 
-    /// <summary>All that the executor knows.</summary>
+    /// <summary>All that the executor knows of Intel's processors.</summary>
     All = (1UL << 35) - 1,
+
+    /// <summary>MXCSR.MM, by which operands of SSE need no alignment (AMD, volume 1, section 4.2.2).</summary>
+    MisalignedSse = 1UL << 35,
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Paging;
 
@@ -117,6 +118,9 @@ public sealed class CpuState
     /// <summary>What CPUID promises the guest. It must not exceed what the binding's CPUID says.</summary>
     public CpuFeatures Features { get; set; } = CpuFeatures.All;
 
+    /// <summary>Whose manual is followed where they differ; Intel's unless it is AMD's.</summary>
+    public CpuVendor Vendor { get; set; } = CpuVendor.Intel;
+
     /// <summary>MAXPHYADDR, 32 to 52.</summary>
     public int PhysicalAddressBits { get; set; } = 46;
 
@@ -125,6 +129,8 @@ public sealed class CpuState
 
     /// <summary>The current privilege level, the DPL of SS (volume 3, section 5.5).</summary>
     public int Cpl => _segments[(int)SegmentName.Ss].Dpl;
+
+    internal bool IsAmd => Vendor == CpuVendor.Amd;
 
     /// <summary>Whether CR0.PE is set.</summary>
     public bool IsProtected => (Cr0 & 1) != 0;

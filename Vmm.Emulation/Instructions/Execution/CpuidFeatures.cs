@@ -46,6 +46,7 @@ public static class CpuidFeatures
         (CpuFeatures.LongMode, Named("lm")),
         (CpuFeatures.Syscall, Named("syscall")),
         (CpuFeatures.Sysenter, Named("sep")),
+        (CpuFeatures.MisalignedSse, Named("misalignsse")),
     ];
 
     /// <summary>The features that entries promise.</summary>
@@ -68,6 +69,20 @@ public static class CpuidFeatures
         }
 
         return features;
+    }
+
+    /// <summary>Whose manual the processor follows where the two differ: what leaf 0 names.</summary>
+    /// <param name="entries">The vCPU's entries.</param>
+    /// <returns>The vendor.</returns>
+    public static CpuVendor Vendor(ReadOnlySpan<CpuidEntry> entries)
+    {
+        CpuidResult leaf = Find(entries, 0, 0);
+        return (leaf.Ebx, leaf.Edx, leaf.Ecx) switch
+        {
+            (0x756E_6547, 0x4965_6E69, 0x6C65_746E) => CpuVendor.Intel,
+            (0x6874_7541, 0x6974_6E65, 0x444D_4163) or (0x6F67_7948, 0x6E65_476E, 0x656E_6975) => CpuVendor.Amd,
+            _ => CpuVendor.Unknown,
+        };
     }
 
     /// <summary>MAXPHYADDR: what leaf 80000008H says, else 36 (volume 3, section 5.1.4).</summary>

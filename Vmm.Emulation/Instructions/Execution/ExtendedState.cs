@@ -14,6 +14,7 @@ public sealed class ExtendedState
     internal const int StatusWord = 2;
     internal const int TagWord = 4;
     internal const int Mxcsr = 24;
+    internal const uint MisalignedMask = 1 << 17;
     internal const int St0 = 32;
     internal const int Xmm0 = 160;
     internal const int Header = 512;

@@ -216,25 +216,42 @@ internal static partial class Interpreter<TCpu>
         return true;
     }
 
-    /// <summary>SYSCALL exists in 64-bit mode only, as on Intel's processors.</summary>
+    /// <summary>
+    /// Whether SYSCALL and SYSRET exist: on Intel's processors in 64-bit mode only (volume 2, SYSCALL), on AMD's in all of protected mode
+    /// (AMD, volume 3, SYSCALL).
+    /// </summary>
+    private static bool HasSystemCall(CpuState s) => (s.Efer & EferBits.SyscallEnable) != 0
+        && (s.CodeSize == CodeSize.Bits64 || s.IsAmd && s.IsProtected && !s.IsVirtual8086);
+
     private static bool SystemCall(CpuState s)
     {
-        if (s.CodeSize != CodeSize.Bits64 || (s.Efer & EferBits.SyscallEnable) == 0)
+        if (!HasSystemCall(s))
         {
             return Undefined(s);
         }
 
+        bool isLong = s.IsLongMode;
         s.General[Rcx] = s.NextRip;
-        s.General[11] = s.Rflags & ~FlagBits.Resume;
-        s.Rflags = s.Rflags & ~s.SyscallMask & ~FlagBits.Resume | FlagBits.Fixed;
-        s.NextRip = s.LStar;
-        FlatSegments(s, (ushort)(s.Star >> 32 & 0xFFFC), (ushort)((s.Star >> 32) + 8 & 0xFFFF), level: 0, CodeSize.Bits64);
+        if (isLong)
+        {
+            s.General[11] = s.Rflags & ~FlagBits.Resume;
+            s.NextRip = s.CodeSize == CodeSize.Bits64 ? s.LStar : s.CStar;
+            s.Rflags = s.Rflags & ~s.SyscallMask & ~FlagBits.Resume | FlagBits.Fixed;
+        }
+        else
+        {
+            s.NextRip = (uint)s.Star;
+            s.Rflags &= ~(FlagBits.VirtualMode | FlagBits.Interrupt | FlagBits.Resume);
+        }
+
+        FlatSegments(
+            s, (ushort)(s.Star >> 32 & 0xFFFC), (ushort)((s.Star >> 32) + 8 & 0xFFFF), level: 0, isLong ? CodeSize.Bits64 : CodeSize.Bits32);
         return true;
     }
 
     private static bool SystemReturn(CpuState s, in Instruction i)
     {
-        if (s.CodeSize != CodeSize.Bits64 || (s.Efer & EferBits.SyscallEnable) == 0)
+        if (!HasSystemCall(s))
         {
             return Undefined(s);
         }
@@ -244,14 +261,15 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
-        bool wide = i.IsWide;
+        // AMD's processors meet an address that is not canonical behind the return, at CPL 3 (AMD, volume 3, SYSRET).
+        bool wide = i.IsWide && s.CodeSize == CodeSize.Bits64;
         ulong target = s.General[Rcx];
-        if (wide && !IsCanonical(s, target))
+        if (wide && !s.IsAmd && !IsCanonical(s, target))
         {
             return GeneralProtection(s);
         }
 
-        s.Rflags = s.General[11] & 0x3C_7FD7 & ~FlagBits.Resume | FlagBits.Fixed;
+        s.Rflags = s.IsLongMode ? s.General[11] & 0x3C_7FD7 & ~FlagBits.Resume | FlagBits.Fixed : s.Rflags | FlagBits.Interrupt;
         s.NextRip = wide ? target : (uint)target;
         ulong selector = s.Star >> 48;
         FlatSegments(
@@ -259,9 +277,12 @@ internal static partial class Interpreter<TCpu>
         return true;
     }
 
+    /// <summary>AMD's processors have SYSENTER and SYSEXIT outside long mode only (AMD, volume 3, SYSENTER).</summary>
+    private static bool HasSystemEnter(CpuState s) => s.Has(CpuFeatures.Sysenter) && !(s.IsAmd && s.IsLongMode);
+
     private static bool SystemEnter(CpuState s)
     {
-        if (!s.Has(CpuFeatures.Sysenter))
+        if (!HasSystemEnter(s))
         {
             return Undefined(s);
         }
@@ -282,7 +303,7 @@ internal static partial class Interpreter<TCpu>
 
     private static bool SystemExit(CpuState s, in Instruction i)
     {
-        if (!s.Has(CpuFeatures.Sysenter))
+        if (!HasSystemEnter(s))
         {
             return Undefined(s);
         }

@@ -62,10 +62,14 @@ internal static partial class Interpreter<TCpu>
 
         if ((s.General[Rcx] & mask) != 0)
         {
-            // An event between elements finds RF set (volume 3, section 19.3.1.1).
+            // An event between elements finds RF set (volume 3, section 19.3.1.1), on AMD's processors as any other instruction leaves it
+            // (AMD, volume 2, section 3.1.6).
             s.NextRip = s.Rip;
-            s.Rflags |= FlagBits.Resume;
-            s.KeepsResume = true;
+            if (!s.IsAmd)
+            {
+                s.Rflags |= FlagBits.Resume;
+                s.KeepsResume = true;
+            }
         }
 
         return true;

@@ -114,10 +114,13 @@ internal static partial class Interpreter<TCpu>
         }
     }
 
-    /// <summary>The address of a vector operand; aligned forms raise #GP(0) otherwise.</summary>
+    /// <summary>
+    /// The address of a vector operand; aligned forms raise #GP(0) otherwise. What need not be aligned may raise #AC: AMD's processors
+    /// check it against 16 bytes (AMD, volume 4, MOVDQU and VMOVDQU), Intel's do not (volume 3, section 7.15).
+    /// </summary>
     private static bool VectorAddress(CpuState s, in Instruction i, int size, bool aligned, bool write, out ulong linear)
         => AddressUnaligned(s, in i, size, write, out linear)
-            && (!aligned || (linear & (uint)(size - 1)) == 0 || GeneralProtection(s));
+            && (aligned ? (linear & (uint)(size - 1)) == 0 || GeneralProtection(s) : !s.IsAmd || IsAligned(s, linear, 16));
 
     private static bool ReadWide(ref TCpu cpu, CpuState s, in Instruction i, bool aligned, out Vector256<byte> value)
     {
@@ -421,8 +424,9 @@ internal static partial class Interpreter<TCpu>
             return Undefined(s);
         }
 
-        // Legacy forms need aligned memory, VEX forms do not (volume 1, section 14.9).
-        if (!IsVectorUsable(s, in i) || !ReadWide(ref cpu, s, in i, aligned: !i.IsVex, out Vector256<byte> right))
+        // Legacy forms need aligned memory unless MXCSR.MM is set, VEX forms do not (volume 1, section 14.9; AMD, volume 1, section 4.2.2).
+        bool aligned = !i.IsVex && (s.Extended.MxcsrValue & ExtendedState.MisalignedMask) == 0;
+        if (!IsVectorUsable(s, in i) || !ReadWide(ref cpu, s, in i, aligned, out Vector256<byte> right))
         {
             return false;
         }

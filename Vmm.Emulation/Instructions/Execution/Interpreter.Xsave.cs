@@ -56,7 +56,7 @@ internal static partial class Interpreter<TCpu>
         }
 
         uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(area[ExtendedState.Mxcsr..]);
-        if ((mxcsr & ~0xFFFFu) != 0)
+        if ((mxcsr & ~MxcsrMask(s)) != 0)
         {
             return GeneralProtection(s);
         }
@@ -113,8 +113,11 @@ internal static partial class Interpreter<TCpu>
     private static void SaveMxcsr(CpuState s, Span<byte> area)
     {
         BinaryPrimitives.WriteUInt32LittleEndian(area[ExtendedState.Mxcsr..], s.Extended.MxcsrValue);
-        BinaryPrimitives.WriteUInt32LittleEndian(area[(ExtendedState.Mxcsr + 4)..], 0xFFFF);
+        BinaryPrimitives.WriteUInt32LittleEndian(area[(ExtendedState.Mxcsr + 4)..], MxcsrMask(s));
     }
+
+    /// <summary>The bits of MXCSR that may be set (volume 1, section 11.6.6; AMD, volume 1, section 4.2.2).</summary>
+    private static uint MxcsrMask(CpuState s) => 0xFFFF | (s.Has(CpuFeatures.MisalignedSse) ? ExtendedState.MisalignedMask : 0);
 
     /// <summary>The common checks; a wrong alignment is #GP(0).</summary>
     private static bool BeginXsave(CpuState s, in Instruction i, CpuFeatures feature, out ulong linear)
@@ -329,7 +332,7 @@ internal static partial class Interpreter<TCpu>
         bool loadsMxcsr = compact ? (requested & present & Sse) != 0 : (requested & (Sse | Ymm)) != 0;
         uint mxcsr = loadsMxcsr ? BinaryPrimitives.ReadUInt32LittleEndian(area[ExtendedState.Mxcsr..])
             : (requested & Sse) != 0 ? 0x1F80 : s.Extended.MxcsrValue;
-        if ((mxcsr & ~0xFFFFu) != 0)
+        if ((mxcsr & ~MxcsrMask(s)) != 0)
         {
             return GeneralProtection(s);
         }
@@ -492,7 +495,7 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
-        if ((value & ~0xFFFFUL) != 0)
+        if ((value & ~(ulong)MxcsrMask(s)) != 0)
         {
             return GeneralProtection(s);
         }

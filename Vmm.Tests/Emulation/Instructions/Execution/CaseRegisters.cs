@@ -186,6 +186,7 @@ internal sealed class CaseRegisters(FlatMachine machine)
             "star" => () => s.Star = value,
             "lstar" => () => s.LStar = value,
             "cstar" => () => s.CStar = value,
+            "mxcsr" => () => s.Extended.MxcsrValue = (uint)value,
             "fmask" => () => s.SyscallMask = value,
             "kgs" => () => s.KernelGsBase = value,
             "sysenter.cs" => () => s.SysenterCs = value,

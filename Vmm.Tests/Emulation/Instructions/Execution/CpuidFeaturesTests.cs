@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime.InteropServices;
 using Vmm.Abstractions.Cpuid;
+using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Execution;
 using ExecutorFeatures = Vmm.Emulation.Instructions.Execution.CpuFeatures;
@@ -38,6 +40,17 @@ public sealed class CpuidFeaturesTests
     [TestCase(0x10u, 32)]
     public void Physical_address_bits_stay_within_the_architecture(uint eax, int expected) =>
         CpuidFeatures.PhysicalAddressBits([new(0x80000008, 0, false, eax, 0, 0, 0)]).Should().Be(expected);
+
+    [TestCase("GenuineIntel", CpuVendor.Intel)]
+    [TestCase("AuthenticAMD", CpuVendor.Amd)]
+    [TestCase("HygonGenuine", CpuVendor.Amd)]
+    [TestCase("CentaurHauls", CpuVendor.Unknown)]
+    public void The_vendor_is_the_one_that_leaf_0_names(string name, CpuVendor expected)
+    {
+        ReadOnlySpan<uint> parts = MemoryMarshal.Cast<byte, uint>(System.Text.Encoding.ASCII.GetBytes(name));
+
+        CpuidFeatures.Vendor([new(0, 0, false, 0x10, parts[0], parts[2], parts[1])]).Should().Be(expected);
+    }
 
     [Test]
     public void An_index_counts_only_where_the_entry_says_so()

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Globalization;
+using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Instructions.Execution;
+using CpuFeatures = Vmm.Emulation.Instructions.Execution.CpuFeatures;
 
 namespace Vmm.Tests.Emulation.Instructions.Execution;
 
@@ -12,8 +14,8 @@ namespace Vmm.Tests.Emulation.Instructions.Execution;
 /// <remarks>
 /// Set-up and the checks behind the outcome are words <c>name=value</c>; a name is a register (<c>rax</c>, <c>cr4</c>, <c>ss.access</c>),
 /// or memory (<c>b[5000]</c>, <c>w[]</c>, <c>d[]</c>, <c>q[]</c>; a check of memory may have <c>&amp;mask</c> like any other). In the
-/// set-up <c>+=</c> sets bits and <c>-=</c> clears them; <c>steps=n</c> executes more than one instruction, and <c>deliver</c> delivers
-/// exceptions. Outcomes: <c>ok</c>, <c>halt</c>, <c>shutdown</c>, <c>refused</c>, or an exception: <c>#UD</c>, <c>#GP(0)</c>,
+/// set-up <c>+=</c> sets bits and <c>-=</c> clears them; <c>steps=n</c> executes more than one instruction, <c>deliver</c> delivers
+/// exceptions, and <c>amd</c> makes it one of AMD's processors. Outcomes: <c>ok</c>, <c>halt</c>, <c>shutdown</c>, <c>refused</c>, or an exception: <c>#UD</c>, <c>#GP(0)</c>,
 /// <c>#PF(2)@50000</c>.
 /// </remarks>
 /// <param name="Source">File and line.</param>
@@ -85,6 +87,11 @@ internal sealed record ExecutionCase(string Source, string Mode, string Setup, b
             if (word == "deliver")
             {
                 delivers = true;
+            }
+            else if (word == "amd")
+            {
+                machine.State.Vendor = CpuVendor.Amd;
+                machine.State.Features |= CpuFeatures.MisalignedSse;
             }
             else if (word.StartsWith("steps=", StringComparison.Ordinal))
             {

@@ -18,7 +18,7 @@ internal sealed class OracleRun : IDisposable
 
     private readonly OracleMode _mode;
     private readonly OracleGuest _guest = new();
-    private readonly CpuState _state = new();
+    private readonly CpuState _state = HostCpu.CreateState();
     private readonly byte[] _initial;
     private readonly byte[] _drawn;
     private readonly byte[] _memory;
