@@ -2,7 +2,6 @@
 
 using System.Runtime.Intrinsics.X86;
 using Vmm.Abstractions.Cpuid;
-using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Instructions.Execution;
 using ExecutorFeatures = Vmm.Emulation.Instructions.Execution.CpuFeatures;
 
