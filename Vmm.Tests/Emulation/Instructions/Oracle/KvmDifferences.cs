@@ -80,6 +80,7 @@ internal static class KvmDifferences
             Operation.Pause => "KVM's emulator executes XCHG for F3 REX.B 90 (volume 2, PAUSE)",
             Operation.ReservedNop or Operation.Cldemote => "KVM's emulator does not decode ModRM (volume 2, appendix A, table A-3)",
             Operation.Sysret => "the host returns by itself, with its own flags",
+            Operation.Sysexit when ours == Undefined => "KVM's emulator has SYSEXIT in long mode whoever made the processor (AMD, volume 3, SYSEXIT)",
             Operation.Ltr or Operation.Iret when ours == GeneralProtection => "KVM's emulator leaves the selector out of the error code (volume 2, LTR and IRET)",
             Operation.CallFar when ours == GeneralProtection => "KVM's emulator pushes before it checks the target (volume 2, CALL)",
             Operation.MovCr when ours == GeneralProtection => "KVM's emulator ignores bits 32 to 63 of CR0 (volume 2, MOV to control registers)",
