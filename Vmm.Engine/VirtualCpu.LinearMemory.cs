@@ -21,6 +21,8 @@ public sealed partial class VirtualCpu : IGuestLinearMemory
     private const ulong Cr4ProtectionKeys = 1 << 22;
     private const ulong EferLongModeActive = 1 << 10;
 
+    private WrittenPages? _walkWrites;
+
     /// <summary>
     /// Translates a linear address as the vCPU is now, without any effect on the guest. Takes ownership for its duration.
     /// </summary>
@@ -99,8 +101,10 @@ public sealed partial class VirtualCpu : IGuestLinearMemory
         PageAccess kind = ((access & MemoryProtection.Write) != 0 ? PageAccess.Write : PageAccess.Read)
             | ((access & MemoryProtection.Execute) != 0 ? PageAccess.Execute : PageAccess.Read)
             | (paging.Cpl == 3 ? PageAccess.User : PageAccess.Read);
-        GuestRam memory = new(_machine.Space);
+        _walkWrites ??= new WrittenPages();
+        GuestRam memory = new(_machine.Space, _walkWrites);
         Translation translation = PageWalker.Translate(ref memory, state, address.Value, kind);
+        _walkWrites.Settle();
         switch (translation.Status)
         {
             case TranslationStatus.Mapped:
@@ -126,16 +130,21 @@ public sealed partial class VirtualCpu : IGuestLinearMemory
                 || range.BytesFrom(page) < (ulong)bytes
                 || !range.Block.TryAddReference())
             {
-                new GuestCopyPlan(chunks, 0).Dispose();
+                new GuestCopyPlan(_machine.Space, chunks, 0).Dispose();
                 plan = null;
                 return false;
             }
 
             chunks.Add(new GuestCopyChunk(page, bytes, access, range.Block, range.BlockOffset(page)));
+            if ((access & MemoryProtection.Write) != 0)
+            {
+                _machine.Space.Written(page, bytes);
+            }
+
             length -= bytes;
         }
 
-        plan = new GuestCopyPlan(chunks, chunks.Sum(chunk => chunk.Length));
+        plan = new GuestCopyPlan(_machine.Space, chunks, chunks.Sum(chunk => chunk.Length));
         return true;
     }
 

@@ -224,6 +224,7 @@ public sealed partial class VirtualCpu
         }
         finally
         {
+            emulated.SettleWrites();
             LeaveMemory();
         }
     }
@@ -269,6 +270,7 @@ public sealed partial class VirtualCpu
         }
         finally
         {
+            emulated.SettleWrites();
             LeaveMemory();
         }
 

@@ -50,6 +50,14 @@ public sealed class KvmBackend : IHypervisorBackend, IPreciseWaitProvider
 
     internal bool ExitOnEmulationFailure => _options.ExitOnEmulationFailure;
 
+    internal int DirtyRingEntries => _options.DirtyRingEntries;
+
+    /// <summary>
+    /// Whether KVM leaves the guest before a ring of written pages overflows. An interpreter in the kernel that executes many
+    /// instructions in one entry does not, and overwrites entries that nobody has seen.
+    /// </summary>
+    internal bool IsDirtyRingReliable => !Description.InterpretsKernelMode || _options.TrustDirtyRing;
+
     internal bool UseSyncedRegisters { get; }
 
     /// <summary>Whether KVM executes guests on page tables of its own.</summary>
@@ -70,6 +78,13 @@ public sealed class KvmBackend : IHypervisorBackend, IPreciseWaitProvider
         if (options.KickSignal is < 35 or > 64)
         {
             throw new VmmException("KickSignal", VmmError.EINVAL, $"the kick signal is 35 to 64, not {options.KickSignal}");
+        }
+
+        if (options.DirtyRingEntries != 0
+            && (options.DirtyRingEntries is < 256 or > 65536 || !int.IsPow2(options.DirtyRingEntries)))
+        {
+            throw new VmmException(
+                "DirtyRingEntries", VmmError.EINVAL, $"a ring has a power of two from 256 to 65536 entries, not {options.DirtyRingEntries}");
         }
 
         KvmSystemFd system = KvmSystemFd.Open(options.DevicePath);

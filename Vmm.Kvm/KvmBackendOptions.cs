@@ -27,6 +27,16 @@ public sealed record KvmBackendOptions
     /// </summary>
     internal bool ExitOnEmulationFailure { get; init; } = true;
 
+    /// <summary>
+    /// Entries of the ring of written pages that each vCPU gets in a VM that tracks them, a power of two from 256 to 65536; 0 for the
+    /// bitmap of each memory slot instead, which is also used where the host has no rings or lets them overflow. A full ring costs an exit; a bitmap costs a
+    /// look at the whole slot.
+    /// </summary>
+    public int DirtyRingEntries { get; init; }
+
+    /// <summary>Whether rings of written pages are used on a host that may let them overflow; for tests that write little.</summary>
+    internal bool TrustDirtyRing { get; init; }
+
     /// <summary>Receives the driver's messages; silent when null.</summary>
     public ILogger? Logger { get; init; }
 }

@@ -123,6 +123,12 @@ internal sealed partial class KvmVcpu
             {
                 _pending = PendingOperation.None;
                 Decode(ref exit);
+                if (exit.Code == ExitCode.DirtyRingFull && _vm.HasDirtyRings)
+                {
+                    _vm.HarvestRings();
+                    continue;
+                }
+
                 return;
             }
 

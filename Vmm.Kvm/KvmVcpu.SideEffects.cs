@@ -53,6 +53,8 @@ internal sealed partial class KvmVcpu
                         now[i] = before[i];
                     }
                 }
+
+                vcpu._vm.MarkWritten(new GuestPhysicalAddress(physical), before.Length);
             }
 
             vcpu._fd.SetXsave(_fpu);

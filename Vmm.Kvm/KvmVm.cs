@@ -70,7 +70,17 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
             throw new VmmException("KVM_CREATE_VCPU", VmmError.EINVAL, $"vCPU {id} is not 0 to {_maxCpus - 1}");
         }
 
-        return new KvmVcpu(this, _vm.CreateVcpu((uint)id.Value), id);
+        KvmVcpuFd vcpu = _vm.CreateVcpu((uint)id.Value);
+        try
+        {
+            AddRing(vcpu);
+            return new KvmVcpu(this, vcpu, id);
+        }
+        catch (VmmException)
+        {
+            vcpu.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -103,7 +113,7 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
                     : KvmMemoryRegionFlags.None);
             _vm.SetUserMemoryRegion(
                 (uint)slot, flags, placement.Range.Start.Value, block.Mapping, placement.Offset, placement.Range.Length);
-            Placement added = new(this, slot, placement.Range, block, placement.Offset);
+            Placement added = new(this, slot, placement, block);
             _placements[slot] = added;
             return added;
         }
@@ -188,6 +198,7 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
     public void Dispose()
     {
         _statistics?.Dispose();
+        DisposeRings();
         _vm.Dispose();
     }
 
@@ -223,6 +234,7 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
         }
 
         SetMsrFilter(options);
+        ConfigureDirtyLog(options);
 
         if (Has(KvmCapability.ExitOnEmulationFailure) && Backend.ExitOnEmulationFailure)
         {
@@ -250,26 +262,6 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
             }
 
             _placements[slot] = null;
-        }
-    }
-
-    private sealed class Placement(KvmVm vm, int slot, GuestPhysicalRange range, KvmMemoryBlock block, ulong offset)
-        : IDisposable
-    {
-        private int _disposed;
-
-        public GuestPhysicalRange Range { get; } = range;
-
-        public KvmMemoryBlock Block { get; } = block;
-
-        public ulong Offset { get; } = offset;
-
-        public void Dispose()
-        {
-            if (Interlocked.Exchange(ref _disposed, 1) == 0)
-            {
-                vm.Remove(slot);
-            }
         }
     }
 }

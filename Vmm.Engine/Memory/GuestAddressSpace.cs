@@ -143,6 +143,18 @@ internal sealed class GuestAddressSpace : IGuestMemory
             && TryHoldIn(range, address, length, access, out hold);
     }
 
+    /// <summary>Records a write by the host, after it; nothing where there is no memory or nobody will ask.</summary>
+    public void Written(GuestPhysicalAddress address, int length)
+    {
+        while (length > 0 && Find(address) is { } range)
+        {
+            int here = (int)Math.Min((ulong)length, range.BytesFrom(address));
+            range.Dirty?.Written(address.Value - range.Range.Start.Value, here);
+            length -= here;
+            address = new(unchecked(address.Value + (ulong)here));
+        }
+    }
+
     private bool TryHoldSome(GuestPhysicalAddress address, int length, MemoryProtection access, out GuestMemoryHold hold)
     {
         hold = default;
@@ -159,7 +171,11 @@ internal sealed class GuestAddressSpace : IGuestMemory
             return false;
         }
 
-        hold = new GuestMemoryHold(range.Block, range.Block.GetSpan(range.BlockOffset(address), length));
+        hold = new GuestMemoryHold(
+            range.Block,
+            range.Block.GetSpan(range.BlockOffset(address), length),
+            (access & MemoryProtection.Write) != 0 ? range.Dirty : null,
+            address.Value - range.Range.Start.Value);
         return true;
     }
 

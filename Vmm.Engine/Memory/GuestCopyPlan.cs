@@ -5,7 +5,7 @@ using Vmm.Abstractions.Memory;
 namespace Vmm.Engine.Memory;
 
 /// <summary>Page-bounded pieces of guest memory, each held until the plan is disposed.</summary>
-internal sealed class GuestCopyPlan(List<GuestCopyChunk> chunks, int length) : IGuestCopyPlan
+internal sealed class GuestCopyPlan(GuestAddressSpace space, List<GuestCopyChunk> chunks, int length) : IGuestCopyPlan
 {
     private bool _disposed;
 
@@ -31,6 +31,7 @@ internal sealed class GuestCopyPlan(List<GuestCopyChunk> chunks, int length) : I
         {
             source[..chunk.Length].CopyTo(chunk.Block.GetSpan(chunk.BlockOffset, chunk.Length));
             source = source[chunk.Length..];
+            space.Written(chunk.Address, chunk.Length);
         }
     }
 
@@ -40,7 +41,15 @@ internal sealed class GuestCopyPlan(List<GuestCopyChunk> chunks, int length) : I
         if (!_disposed)
         {
             _disposed = true;
-            chunks.ForEach(chunk => chunk.Block.ReleaseReference());
+            foreach (GuestCopyChunk chunk in chunks)
+            {
+                if ((chunk.Access & MemoryProtection.Write) != 0)
+                {
+                    space.Written(chunk.Address, chunk.Length);
+                }
+
+                chunk.Block.ReleaseReference();
+            }
         }
     }
 

@@ -6,7 +6,7 @@ using Vmm.Abstractions.Memory;
 namespace Vmm.Engine.Memory;
 
 /// <summary>A mapping together with the memory under it and its placement in the hypervisor.</summary>
-internal sealed class MappedRange(in GuestMemoryMapping mapping, GuestMemoryBlock block, bool isSystemMemory)
+internal sealed class MappedRange(in GuestMemoryMapping mapping, GuestMemoryBlock block, bool isSystemMemory, bool trackDirty)
 {
     /// <summary>What was asked for.</summary>
     public GuestMemoryMapping Mapping { get; } = mapping;
@@ -19,6 +19,9 @@ internal sealed class MappedRange(in GuestMemoryMapping mapping, GuestMemoryBloc
 
     /// <summary>Whether it is RAM.</summary>
     public bool IsSystemMemory { get; } = isSystemMemory;
+
+    /// <summary>Which of its pages were written; null where nobody will ask.</summary>
+    public DirtyPages? Dirty { get; } = trackDirty ? new DirtyPages(mapping.Length) : null;
 
     /// <summary>Where the hypervisor has it.</summary>
     public IDisposable? Placement { get; set; }

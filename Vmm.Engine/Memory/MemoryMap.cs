@@ -12,7 +12,7 @@ namespace Vmm.Engine.Memory;
 /// The segments of a VM and their mappings. Changes happen while every vCPU is frozen, one at a time; looks happen at any
 /// time on the published mappings.
 /// </summary>
-internal sealed class MemoryMap : IMemoryMap
+internal sealed partial class MemoryMap : IMemoryMap
 {
     /// <summary>The last address that a mapping may contain.</summary>
     private const ulong LastGuestPhysical = 0x3fff_ffff_ffff;
@@ -120,7 +120,7 @@ internal sealed class MemoryMap : IMemoryMap
                     $"{mapping.Length} bytes at {mapping.Address} reach beyond 0x{LastGuestPhysical:x}");
             }
 
-            MappedRange range = new(mapping, segment.Block, segment.IsSystemMemory);
+            MappedRange range = new(mapping, segment.Block, segment.IsSystemMemory, _trackDirty);
             foreach (MappedRange other in _ranges)
             {
                 if (other.Range.Overlaps(range.Range))
@@ -206,6 +206,7 @@ internal sealed class MemoryMap : IMemoryMap
         {
             foreach (MappedRange range in _ranges)
             {
+                DrainAll(range);
                 range.Placement?.Dispose();
                 range.Placement = null;
             }
@@ -306,13 +307,25 @@ internal sealed class MemoryMap : IMemoryMap
         }
     }
 
-    private void PlaceInBackend(MappedRange range) =>
-        range.Placement = _machine.BackendVm.PlaceMemory(new MemoryPlacement(
+    private void PlaceInBackend(MappedRange range)
+    {
+        IDisposable placement = _machine.BackendVm.PlaceMemory(new MemoryPlacement(
             range.Range,
             range.Block,
             range.Mapping.Offset,
             (range.Mapping.Protection & MemoryProtection.Write) == 0,
             _trackDirty));
+        if (_trackDirty && placement is not IDirtyLog)
+        {
+            placement.Dispose();
+            EngineThrow.Refuse(
+                "vm_mmap_memseg",
+                VmmError.ENOTSUP,
+                $"{_machine.HypervisorBackend.Description.Name} does not record written pages; create the VM without CreateFlags.TrackDirty");
+        }
+
+        range.Placement = placement;
+    }
 
     private static void Drop(MappedRange range)
     {

@@ -28,6 +28,7 @@ internal sealed class EmulatedVcpu
     private readonly VcpuStateTransfer _transfer;
     private readonly CpuidEntry[] _cpuid;
     private MappedRange? _range;
+    private WrittenPages? _written;
     private Instruction _first;
 
     public EmulatedVcpu(VirtualCpu cpu, VirtualMachine machine, CpuidEntry[] cpuid)
@@ -127,6 +128,9 @@ internal sealed class EmulatedVcpu
     /// <summary>Gives the hypervisor what changed.</summary>
     public void Store(IBackendVcpu backend) => _transfer.Store(backend);
 
+    /// <summary>Everything that was executed has written what it writes.</summary>
+    public void SettleWrites() => _written?.Settle();
+
     /// <summary>Fetches a part of the state at once.</summary>
     public void Require(StateNeeds needs) => _transfer.Require(needs);
 
@@ -193,7 +197,15 @@ internal sealed class EmulatedVcpu
         }
 
         Span<byte> bytes = range.Bytes(address, length, write ? MemoryProtection.Write : MemoryProtection.None);
-        HasWrittenRam |= write && !bytes.IsEmpty;
+        if (write && !bytes.IsEmpty)
+        {
+            HasWrittenRam = true;
+            if (range.Dirty is { } dirty)
+            {
+                (_written ??= new WrittenPages()).Note(dirty, physicalAddress - range.Range.Start.Value, length);
+            }
+        }
+
         return bytes;
     }
 

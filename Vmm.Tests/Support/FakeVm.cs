@@ -13,6 +13,7 @@ internal sealed class FakeVm(FakeBackend backend, BackendVmOptions options) : IB
 {
     private readonly ConcurrentDictionary<int, FakeVcpu> _vcpus = new();
     private readonly List<MemoryPlacement> _placements = [];
+    private readonly ConcurrentDictionary<ulong, byte> _written = new();
 
     public FakeBackend Backend { get; } = backend;
 
@@ -86,8 +87,15 @@ internal sealed class FakeVm(FakeBackend backend, BackendVmOptions options) : IB
         }
 
         _placements.Add(added);
-        return new Placement(this, added);
+        Placement made = new(this, added);
+        return KeepsNoRecord ? new WithoutRecord(made) : made;
     }
+
+    /// <summary>Whether memory is placed from now on by a backend that cannot tell what was written.</summary>
+    public bool KeepsNoRecord { get; set; }
+
+    /// <summary>Says that the guest wrote the page of an address.</summary>
+    public void GuestWrites(ulong address) => _written[address / 4096] = 0;
 
     public void SetLine(int line, bool asserted) => Lines.Add((line, asserted));
 
@@ -125,9 +133,34 @@ internal sealed class FakeVm(FakeBackend backend, BackendVmOptions options) : IB
         }
     }
 
-    private sealed class Placement(FakeVm machine, MemoryPlacement placement) : IDisposable
+    private sealed class WithoutRecord(Placement placement) : IDisposable
+    {
+        public void Dispose() => placement.Dispose();
+    }
+
+    private sealed class Placement(FakeVm machine, MemoryPlacement placement) : IDisposable, IDirtyLog
     {
         private bool _disposed;
+
+        public void Drain(ulong firstPage, ulong pages, Span<ulong> bits)
+        {
+            ulong length = placement.Range.Length / 4096;
+            if (_disposed || !placement.TrackDirty || firstPage % 64 != 0
+                || (pages % 64 != 0 && firstPage + pages != length) || firstPage + pages > length
+                || (ulong)bits.Length != (length + 63) / 64)
+            {
+                throw new FakeProtocolException($"pages {firstPage} to {firstPage + pages} of {length} are drained");
+            }
+
+            ulong start = placement.Range.Start.Value / 4096;
+            for (ulong page = firstPage; page < firstPage + pages; page++)
+            {
+                if (machine._written.TryRemove(start + page, out _))
+                {
+                    Interlocked.Or(ref bits[(int)(page / 64)], 1ul << (int)(page % 64));
+                }
+            }
+        }
 
         public void Dispose()
         {
