@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
@@ -95,7 +96,7 @@ internal sealed partial class KvmVm
             return;
         }
 
-        uint wanted = (uint)Backend.DirtyRingEntries * (uint)Marshal.SizeOf<KvmDirtyGfn>();
+        uint wanted = (uint)Backend.DirtyRingEntries * (uint)Unsafe.SizeOf<KvmDirtyGfn>();
         if (wanted != 0)
         {
             int most = Math.Max(
