@@ -13,7 +13,7 @@ internal static class CpuidDifferences
 {
     /// <summary>
     /// What a PVM host shows guests whatever their model says: code in user mode runs on the processor itself and could find
-    /// most of it out anyway. Leaf 0xD is PVM's own as well.
+    /// most of it out anyway. Leaf 0xD is PVM's own as well, and leaf 7 has as many subleaves as the processor's.
     /// </summary>
     private static readonly string[] s_shownByPvm =
     [
@@ -21,8 +21,13 @@ internal static class CpuidDifferences
         .. "pni pclmulqdq ssse3 fma sse4_1 sse4_2 movbe popcnt aes xsave avx f16c rdrand".Split(' '),
         .. "fsgsbase tsc_adjust bmi1 avx2 fdp_excptn_only smep bmi2 erms zero_fcs_fds mpx avx512f avx512dq rdseed adx smap".Split(' '),
         .. "avx512ifma clflushopt clwb avx512cd sha_ni avx512bw avx512vl umip avx512_vnni".Split(' '),
+        .. "avx512vbmi avx512_vbmi2 gfni vaes vpclmulqdq avx512_bitalg avx512_vpopcntdq fsrm avx512_vp2intersect".Split(' '),
+        .. "avx_vnni avx512_bf16".Split(' '),
         .. "md_clear spec_ctrl intel_stibp flush_l1d arch_capabilities spec_ctrl_ssbd".Split(' '),
     ];
+
+    /// <summary>What KVM emulates on every processor and a PVM host nevertheless shows only where the processor has it: not AMD's.</summary>
+    private const string OfTheProcessorOnPvm = "arch_capabilities";
 
     /// <summary>The lines in which two sets of leaves differ, but for what the host forces and what KVM keeps current.</summary>
     public static IEnumerable<string> Between(IEnumerable<CpuidEntry> wanted, IEnumerable<CpuidEntry> found)
@@ -40,7 +45,20 @@ internal static class CpuidDifferences
         CpuDefinition processor = Machines.Native();
         foreach (CpuFeature feature in CpuFeatures.All.Where(feature => s_shownByPvm.Contains(feature.Name) && processor.Has(feature)))
         {
-            definition.SetBit(feature, enabled: true);
+            if (definition.TryGet(feature.Function, feature.Index, out _))
+            {
+                definition.SetBit(feature, enabled: true);
+            }
+        }
+
+        if (!processor.Has(OfTheProcessorOnPvm) && CpuFeatures.TryFind(OfTheProcessorOnPvm, out CpuFeature emulated))
+        {
+            definition.SetBit(emulated, enabled: false);
+        }
+
+        if (definition.TryGet(7, 0, out CpuidEntry structured) && processor.TryGet(7, 0, out CpuidEntry own))
+        {
+            definition.Put(structured with { Eax = Math.Max(structured.Eax, own.Eax) });
         }
 
         return definition.Entries;
