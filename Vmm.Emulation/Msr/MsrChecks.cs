@@ -27,29 +27,30 @@ public static class MsrChecks
         Accepts(description.Rule, description.Writable, value, linearBits, physicalBits);
 
     /// <summary>Whether a value has the form that a rule asks for.</summary>
-    internal static bool Accepts(MsrRule rule, ulong writable, ulong value, int linearBits, int physicalBits)
+    internal static bool Accepts(MsrRule rule, ulong writable, ulong value, int linearBits, int physicalBits) => rule switch
     {
-        bool isWritable = (value & ~writable) == 0;
-        return rule switch
-        {
-            MsrRule.ReadOnly => false,
-            MsrRule.Canonical => IsCanonical(value, linearBits),
-            MsrRule.Cet => (value & 0x3c0) == 0 && IsCanonical(value & ~0xfffUL, linearBits),
-            MsrRule.Pat => HasPatTypes(value),
-            MsrRule.MtrrFixed => HasMtrrTypes(value),
-            MsrRule.MtrrDefault => isWritable && HasMtrrTypes(value & 0xff),
-            MsrRule.MtrrBase => isWritable && HasMtrrTypes(value & 0xff) && Fits(value, physicalBits),
-            MsrRule.MtrrMask => isWritable && Fits(value, physicalBits),
-            MsrRule.MachineControl or MsrRule.BankControl => value is 0 or ulong.MaxValue,
-            MsrRule.BankZero => value == 0,
-            MsrRule.PvArea => (value & 3) == 0,
-            MsrRule.PvClock or MsrRule.PvEoi => (value & 2) == 0,
-            MsrRule.AsyncFault => (value & 0x30) == 0,
-            MsrRule.StealTime => (value & 0x3e) == 0,
-            MsrRule.Reserved or MsrRule.Command or MsrRule.FeatureControl or MsrRule.MachineStatus => isWritable,
-            _ => true,
-        };
-    }
+        MsrRule.ReadOnly => false,
+        MsrRule.Canonical => IsCanonical(value, linearBits),
+        MsrRule.Cet => (value & 0x3c0) == 0 && IsCanonical(value & ~0xfffUL, linearBits),
+        MsrRule.Pat => HasPatTypes(value),
+        MsrRule.MtrrFixed => HasMtrrTypes(value),
+        MsrRule.MtrrDefault or MsrRule.MtrrBase => HasMtrrTypes(value & 0xff) && (value & ~MaskOf(rule, writable, physicalBits)) == 0,
+        MsrRule.MachineControl or MsrRule.BankControl => value is 0 or ulong.MaxValue,
+        _ => (value & ~MaskOf(rule, writable, physicalBits)) == 0,
+    };
+
+    /// <summary>The bits that a value may have under a rule, as far as its rule is about single bits.</summary>
+    internal static ulong MaskOf(MsrRule rule, ulong writable, int physicalBits) => rule switch
+    {
+        MsrRule.MtrrBase or MsrRule.MtrrMask => writable & (physicalBits >= 64 ? ulong.MaxValue : (1UL << physicalBits) - 1),
+        MsrRule.BankZero => 0,
+        MsrRule.PvArea => ~3UL,
+        MsrRule.PvClock or MsrRule.PvEoi => ~2UL,
+        MsrRule.AsyncFault => ~0x30UL,
+        MsrRule.StealTime => ~0x3eUL,
+        MsrRule.Reserved or MsrRule.Command or MsrRule.FeatureControl or MsrRule.MachineStatus or MsrRule.MtrrDefault => writable,
+        _ => ulong.MaxValue,
+    };
 
     /// <summary>Says why a value is not accepted.</summary>
     /// <param name="description">The register.</param>

@@ -47,7 +47,8 @@ public sealed class MsrFile
             {
                 Access = AccessOf(description, definition, vendor),
                 Rule = description.Rule,
-                Writable = description.Writable,
+                Writable = WritableOf(description),
+                IsMasked = IsMasked(description.Rule),
             };
         }
 
@@ -70,6 +71,9 @@ public sealed class MsrFile
         public ulong Writable;
         public MsrRule Rule;
         public Access Access;
+
+        /// <summary>Whether a write keeps its value if no bit is outside <see cref="Writable"/>, and faults otherwise.</summary>
+        public bool IsMasked;
     }
 
     /// <summary>The guest's TSC less the host's, in the guest's ticks, wrapping.</summary>
@@ -199,6 +203,11 @@ public sealed class MsrFile
     private MsrOutcome WriteServed(ref Register register, ulong value, ulong hostTsc)
     {
         ref ulong current = ref register.Value;
+        if (register.IsMasked)
+        {
+            return (value & ~register.Writable) == 0 ? Keep(ref current, value) : MsrOutcome.GeneralProtection;
+        }
+
         switch (register.Rule)
         {
             case MsrRule.Ignored or MsrRule.WriteIgnored:
@@ -225,10 +234,6 @@ public sealed class MsrFile
                 return MsrChecks.TryWriteEfer(current, value, IsPaging, _eferCapabilities, out ulong efer)
                     ? Keep(ref current, efer)
                     : MsrOutcome.GeneralProtection;
-            case MsrRule.State:
-                return (value & ~_userStates) == 0 ? Keep(ref current, value) : MsrOutcome.GeneralProtection;
-            case MsrRule.Supervisor:
-                return (value & ~_supervisorStates) == 0 ? Keep(ref current, value) : MsrOutcome.GeneralProtection;
             case MsrRule.Command:
                 return (value & ~register.Writable) == 0 ? MsrOutcome.Handled : MsrOutcome.GeneralProtection;
             default:
@@ -238,11 +243,22 @@ public sealed class MsrFile
         }
     }
 
+    private static bool IsMasked(MsrRule rule) => rule is MsrRule.Any or MsrRule.Reserved or MsrRule.MtrrMask or MsrRule.BankZero
+        or MsrRule.PvArea or MsrRule.PvClock or MsrRule.PvEoi or MsrRule.AsyncFault or MsrRule.StealTime or MsrRule.State
+        or MsrRule.Supervisor;
+
     private static MsrOutcome Keep(ref ulong register, ulong value)
     {
         register = value;
         return MsrOutcome.Handled;
     }
+
+    private ulong WritableOf(in MsrDescription description) => description.Rule switch
+    {
+        MsrRule.State => _userStates,
+        MsrRule.Supervisor => _supervisorStates,
+        _ => MsrChecks.MaskOf(description.Rule, description.Writable, _physicalBits),
+    };
 
     private Access AccessOf(in MsrDescription description, CpuDefinition? definition, CpuVendor vendor)
     {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Globalization;
+using Vmm.Abstractions.Cpuid;
+using Vmm.Abstractions.Machine;
 using Vmm.Emulation.Cpuid;
+using Vmm.Emulation.Msr;
 
 namespace Vmm.Tests.Emulation.Cpuid;
 
@@ -41,6 +44,35 @@ public sealed class CpuidCaseTests
 
     [TestCaseSource(nameof(Cases), new object[] { "state" })]
     public void Feature_has_its_components(string[] columns) => Find(columns[0]).State.Should().Be(Hex(columns[1]));
+
+    [TestCaseSource(nameof(Cases), new object[] { "thread" })]
+    public void Leaf_of_an_amd_processor_is_its_threads(string[] columns)
+    {
+        uint[] counts = [.. columns[0].Split(' ').Select(Hex)];
+        CpuTopology topology = new(2, (ushort)counts[0], (ushort)counts[1]);
+        CpuidEntry[] processor =
+        [
+            new(0, 0, false, 1, 0x68747541, 0x444d4163, 0x69746e65),
+            new(0x8000_0001, 0, false, 0, 0, 0, 0),
+            new(0x8000_0008, 0, false, 0x3030, 0, 0, 0),
+            new(0x8000_001d, 0, true, 0x121, 0, 0, 0),
+            new(0x8000_001e, 0, false, 0, 0, 0, 0),
+        ];
+
+        uint apicId = VcpuLeaves.ApicId((int)Hex(columns[1]), topology);
+        CpuidEntry found = VcpuLeaves.Adapt(processor, apicId, topology).Single(entry => entry.Function == Hex(columns[2]));
+
+        found.Get(Enum.Parse<CpuidRegister>(columns[3], ignoreCase: true)).Should().Be(Hex(columns[4]));
+    }
+
+    [TestCaseSource(nameof(Cases), new object[] { "register" })]
+    public void Register_is_where_amds_manual_says(string[] columns)
+    {
+        MsrRegistry.TryFind(columns[0], out MsrDescription description).Should().BeTrue();
+
+        description.Number.Should().Be(Hex(columns[1]));
+        description.Vendor.Should().Be(CpuVendor.Amd);
+    }
 
     private static CpuFeature Find(string name)
     {

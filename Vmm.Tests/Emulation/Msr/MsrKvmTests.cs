@@ -63,6 +63,42 @@ public sealed class MsrKvmTests
     }
 
     [Test]
+    public void Deadline_of_the_timer_travels_only_behind_the_local_APIC()
+    {
+        const int TimerVector = 0x320;
+        const byte DeadlineMode = 0x04;
+        MsrIndex deadline = new(0x6e0);
+        using KvmSystemFd system = KvmRequirement.Open();
+        using KvmVmFd vm = system.CreateVm();
+        vm.CreateIrqchip();
+        using KvmVcpuFd first = vm.CreateVcpu(0);
+        using KvmVcpuFd second = vm.CreateVcpu(1);
+        CpuDefinition processor = new([.. system.GetSupportedCpuid().Select(KvmConvert.ToEntry)]);
+        processor.TrySet("tsc_deadline_timer", true, CpuDependencyPolicy.Repair, []).Should().BeTrue();
+        Array.ForEach([first, second], vcpu => vcpu.SetCpuid2([.. processor.Entries.Select(entry => KvmConvert.FromEntry(entry))]));
+        first.GetLapic(out KvmLapicState apic);
+        (apic.Regs[0xf0], apic.Regs[0xf1], apic.Regs[TimerVector], apic.Regs[TimerVector + 2]) = (0xff, 1, 0xee, DeadlineMode);
+        first.SetLapic(apic);
+        Target source = new(first);
+        Target target = new(second);
+        source.TrySetMsr(deadline, ulong.MaxValue / 2).Should().BeTrue();
+        ImmutableArray<MsrEntry> saved = MsrStateTransfer.Save(source, [deadline, new MsrIndex(0x10)], []);
+        saved.Select(entry => entry.Index.Value).Should().Equal(0x10, 0x6e0);
+
+        MsrStateTransfer.Restore(target, saved.AsSpan(), MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.Fatal);
+        target.TrySetMsr(deadline, saved[1].Value);
+        target.TryGetMsr(deadline, out ulong early);
+        first.GetLapic(out apic);
+        apic.Regs[0x23] = 1;
+        second.SetLapic(apic);
+        MsrStateTransfer.Restore(target, saved.AsSpan(), MsrRestorePhase.AfterLocalApic, MsrRestorePolicy.Fatal);
+
+        early.Should().Be(0, "a local APIC that is not in that mode drops it");
+        target.TryGetMsr(deadline, out ulong late);
+        late.Should().Be(ulong.MaxValue / 2);
+    }
+
+    [Test]
     public void Kernel_refuses_what_the_rules_refuse()
     {
         using KvmSystemFd system = KvmRequirement.Open();
