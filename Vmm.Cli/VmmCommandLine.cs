@@ -5,6 +5,7 @@ using Vmm.Abstractions.Errors;
 using Vmm.Cli.Cpu;
 using Vmm.Cli.Demo;
 using Vmm.Cli.Doctor;
+using Vmm.Cli.Initramfs;
 using Vmm.Cli.Run;
 using Vmm.Machine.Boot;
 
@@ -25,6 +26,7 @@ internal static class VmmCommandLine
             DemoCommand.Create(host),
             DoctorCommand.Create(host),
             CpuCommand.Create(host),
+            InitramfsCommand.Create(host),
         };
         ParseResult result = root.Parse(args);
         if (result.Errors.Count > 0)

@@ -25,4 +25,7 @@ public enum BootImageKind
 
     /// <summary>The kernel's command line.</summary>
     CommandLine,
+
+    /// <summary>A program for the initial RAM disk.</summary>
+    Program,
 }
