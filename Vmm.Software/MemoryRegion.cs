@@ -7,8 +7,11 @@ namespace Vmm.Software;
 /// <param name="length">Bytes, in pages; zero for the region that holds nothing.</param>
 /// <param name="host">Where the first byte lies in the process.</param>
 /// <param name="isReadOnly">Whether writes are handed over.</param>
-internal sealed class MemoryRegion(ulong first, ulong length, nint host, bool isReadOnly)
+/// <param name="written">A bit for each page that was written, where that is asked for; else null.</param>
+internal sealed class MemoryRegion(ulong first, ulong length, nint host, bool isReadOnly, ulong[]? written = null)
 {
+    private const int PageShift = 12;
+
     /// <summary>The region that holds nothing.</summary>
     public static MemoryRegion None { get; } = new(0, 0, 0, isReadOnly: true);
 
@@ -23,6 +26,28 @@ internal sealed class MemoryRegion(ulong first, ulong length, nint host, bool is
 
     /// <summary>Whether writes are handed over.</summary>
     public bool IsReadOnly { get; } = isReadOnly;
+
+    /// <summary>Whether a write needs no look at the region.</summary>
+    public bool IsPlain { get; } = !isReadOnly && written is null;
+
+    /// <summary>A bit for each page that was written, where that is asked for; else null.</summary>
+    public ulong[]? Written { get; } = written;
+
+    /// <summary>Notes a write, where that is asked for. Any thread.</summary>
+    /// <param name="offset">Where in the region; the write stays within a page.</param>
+    public void NoteWrite(ulong offset)
+    {
+        if (Written is not null)
+        {
+            ulong page = offset >> PageShift;
+            ref ulong word = ref Written[page / 64];
+            ulong bit = 1UL << (int)(page % 64);
+            if ((Volatile.Read(ref word) & bit) == 0)
+            {
+                Interlocked.Or(ref word, bit);
+            }
+        }
+    }
 
     /// <summary>Whether a range lies within the region.</summary>
     public bool Contains(ulong address, int size) =>

@@ -8,8 +8,8 @@ internal enum Refusal : byte
     /// <summary>It did not.</summary>
     None = 0,
 
-    /// <summary>The guest can take an interrupt, and somebody waits for that.</summary>
-    WindowIsOpen,
+    /// <summary>An event is to be delivered, or the guest can take an interrupt and somebody waits for that.</summary>
+    EventIsDue,
 
     /// <summary>One of the guest's breakpoints on execution is here.</summary>
     ExecutionBreakpoint,

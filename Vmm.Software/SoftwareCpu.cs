@@ -24,7 +24,7 @@ internal readonly struct SoftwareCpu<TWatch>(SoftwareVcpu vcpu, CpuState state) 
     {
         MemoryRegion region = vcpu.Region;
         ulong offset = physicalAddress - region.First;
-        if (offset < region.Length && (uint)length <= region.Length - offset && !(write && region.IsReadOnly))
+        if (offset < region.Length && (uint)length <= region.Length - offset && (!write || region.IsPlain))
         {
             return ref HostMemory.At(region.Host + (nint)offset);
         }

@@ -21,8 +21,14 @@ internal sealed partial class SoftwareVcpu
             return ref Unsafe.NullRef<byte>();
         }
 
+        ulong offset = physicalAddress - region.First;
+        if (write)
+        {
+            region.NoteWrite(offset);
+        }
+
         Region = region;
-        return ref HostMemory.At(region.Host + (nint)(physicalAddress - region.First));
+        return ref HostMemory.At(region.Host + (nint)offset);
     }
 
     public BusOutcome ReadDevice(ulong physicalAddress, Span<byte> data) => Read(AccessKind.MemoryRead, physicalAddress, data);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Buffers.Binary;
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Msr;
@@ -23,12 +24,15 @@ internal sealed partial class SoftwareVcpu
     private bool _isPendingInDelivery;
     private bool _hasDeferredExit;
     private VmExit _deferredExit;
+    private readonly byte[] _exitData = new byte[DeviceAccess.MaximumLength];
 
     /// <inheritdoc/>
     public PendingOperation Pending => _pending;
 
-    /// <summary>Strings come element by element, with the data in the exit.</summary>
-    public Span<byte> ExitData => default;
+    /// <inheritdoc/>
+    public Span<byte> ExitData => _pending != PendingOperation.None && _waiting == WaitingFor.Device && Accesses.Waiting.IsPort
+        ? _exitData.AsSpan(0, Accesses.Waiting.Length)
+        : default;
 
     /// <inheritdoc/>
     public void BeginRun()
@@ -54,8 +58,8 @@ internal sealed partial class SoftwareVcpu
             return;
         }
 
-        FollowMap();
         _vm.Exclusion.Enter(ref _isExecuting);
+        FollowMap();
         try
         {
             if (_pending == PendingOperation.None || (Retire(ref exit) && !TakeDeferred(ref exit)))
@@ -99,8 +103,8 @@ internal sealed partial class SoftwareVcpu
             return true;
         }
 
-        FollowMap();
         _vm.Exclusion.Enter(ref _isExecuting);
+        FollowMap();
         try
         {
             return Retire(ref exit);
@@ -221,6 +225,7 @@ internal sealed partial class SoftwareVcpu
             {
                 LeaveMemory();
                 _vm.Exclusion.Enter(ref _isExecuting);
+                FollowMap();
             }
 
             if (_hasEvents)
@@ -308,6 +313,7 @@ internal sealed partial class SoftwareVcpu
         ref readonly DeviceAccess access = ref Accesses.Waiting;
         if (access.IsPort)
         {
+            BinaryPrimitives.WriteUInt64LittleEndian(_exitData, access.Data);
             PortFlags flags = access.IsRead ? PortFlags.In : PortFlags.None;
             exit.SetPort(
                 new PortExit((ushort)access.Address, (byte)access.Length, flags, 1, (uint)access.Data),

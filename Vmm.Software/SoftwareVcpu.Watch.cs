@@ -65,9 +65,10 @@ internal sealed partial class SoftwareVcpu
             return true;
         }
 
-        if (InterruptWindowRequested && _hasRetired && IsReadyForInterrupt)
+        // At least one instruction executes, so that what waits behind STI or MOV SS does not wait for ever.
+        if (_hasRetired && (_hasEvents || (InterruptWindowRequested && IsReadyForInterrupt)))
         {
-            return Refuse(Refusal.WindowIsOpen, instruction);
+            return Refuse(Refusal.EventIsDue, instruction);
         }
 
         if ((State.Dr7 & DebugEnables) != 0 && MeetsBreakpoint())
@@ -140,7 +141,7 @@ internal sealed partial class SoftwareVcpu
     {
         switch (_refusal)
         {
-            case Refusal.WindowIsOpen:
+            case Refusal.EventIsDue:
                 return false;
             case Refusal.ExecutionBreakpoint:
                 Pend(new ExecutionResult(ExecutionStatus.Fault, (byte)DebugVector));

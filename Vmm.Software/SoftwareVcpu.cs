@@ -31,6 +31,7 @@ internal sealed partial class SoftwareVcpu : IBackendVcpu
     {
         _vm = vm;
         Id = id;
+        ProcessorReset.Apply(State);
         SetCpuid(SoftwareProcessor.Entries.AsSpan());
         _msrs = MakeMsrs();
     }

@@ -68,8 +68,8 @@ internal sealed class SoftwareVm : IBackendVm
         }
 
         GuestPhysicalRange range = placement.Range;
-        const ulong PageMask = 0xfff;
-        if (((range.Start.Value | range.Length | placement.Offset) & PageMask) != 0
+        const ulong PageSize = 0x1000;
+        if ((range.Start.Value | range.Length | placement.Offset) % PageSize != 0
             || placement.Offset > block.Length || range.Length > block.Length - placement.Offset)
         {
             throw new VmmException(Operation, VmmError.EINVAL, $"{range} at offset 0x{placement.Offset:x} is not in pages of the block");
@@ -88,10 +88,12 @@ internal sealed class SoftwareVm : IBackendVm
                 throw new VmmException(Operation, VmmError.EINVAL, "the memory has been freed");
             }
 
+            bool tracks = placement is { TrackDirty: true, ReadOnly: false };
+            ulong[]? written = tracks ? new ulong[(range.Length / PageSize + 63) / 64] : null;
             MemoryRegion region = new(
-                range.Start.Value, range.Length, block.Memory.Address + (nint)placement.Offset, placement.ReadOnly);
+                range.Start.Value, range.Length, block.Memory.Address + (nint)placement.Offset, placement.ReadOnly, written);
             SetRegions([.. _regions.Append(region).OrderBy(other => other.First)]);
-            return new Placement(this, region, block);
+            return tracks ? new TrackedPlacement(this, region, block) : new Placement(this, region, block);
         }
     }
 
@@ -137,10 +139,31 @@ internal sealed class SoftwareVm : IBackendVm
     private void SetRegions(MemoryRegion[] regions)
     {
         Volatile.Write(ref _regions, regions);
-        Volatile.Write(ref _mapVersion, _mapVersion + 1);
+        Interlocked.Increment(ref _mapVersion);
     }
 
-    private sealed class Placement(SoftwareVm vm, MemoryRegion region, SoftwareMemoryBlock block) : IDisposable
+    /// <summary>
+    /// Takes over which pages were written. No vCPU executes meanwhile, and each looks at the map again before it goes on: what it
+    /// remembers of a page must not keep its next write from being seen.
+    /// </summary>
+    private void Drain(MemoryRegion region, int first, int count, Span<ulong> bits)
+    {
+        Exclusion.Begin(null);
+        ulong[] written = region.Written!;
+        for (int word = first; word < Math.Min(first + count, written.Length); word++)
+        {
+            ulong some = Interlocked.Exchange(ref written[word], 0);
+            if (some != 0)
+            {
+                Interlocked.Or(ref bits[word], some);
+            }
+        }
+
+        Interlocked.Increment(ref _mapVersion);
+        Exclusion.End(null);
+    }
+
+    private class Placement(SoftwareVm vm, MemoryRegion region, SoftwareMemoryBlock block) : IDisposable
     {
         private int _disposed;
 
@@ -152,5 +175,17 @@ internal sealed class SoftwareVm : IBackendVm
                 block.ReleaseReference();
             }
         }
+    }
+
+    private sealed class TrackedPlacement(SoftwareVm vm, MemoryRegion region, SoftwareMemoryBlock block)
+        : Placement(vm, region, block), IDirtyLog
+    {
+        private const int PagesAWord = 64;
+
+        private readonly SoftwareVm _owner = vm;
+        private readonly MemoryRegion _tracked = region;
+
+        public void Drain(ulong firstPage, ulong pages, Span<ulong> bits) => _owner.Drain(
+            _tracked, (int)(firstPage / PagesAWord), (int)((pages + PagesAWord - 1) / PagesAWord), bits);
     }
 }

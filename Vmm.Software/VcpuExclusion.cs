@@ -56,11 +56,11 @@ internal sealed class VcpuExclusion
         }
     }
 
-    /// <summary>Stops the other vCPUs. The calling one executes.</summary>
-    public void Begin(SoftwareVcpu self)
+    /// <summary>Stops the other vCPUs. The calling one executes; null for a thread that is none's.</summary>
+    public void Begin(SoftwareVcpu? self)
     {
         // Not in the way of another one that has its turn first.
-        self.LeaveMemory();
+        self?.LeaveMemory();
         _turn.Enter();
         Interlocked.Exchange(ref _isHeld, 1);
         foreach (SoftwareVcpu vcpu in _vcpus)
@@ -74,9 +74,9 @@ internal sealed class VcpuExclusion
     }
 
     /// <summary>Lets the others go on.</summary>
-    public void End(SoftwareVcpu self)
+    public void End(SoftwareVcpu? self)
     {
-        self.ReturnToMemory();
+        self?.ReturnToMemory();
         Volatile.Write(ref _isHeld, 0);
         _turn.Exit();
     }
