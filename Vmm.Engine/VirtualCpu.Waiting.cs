@@ -59,6 +59,11 @@ public sealed partial class VirtualCpu
         }
 
         EnterTimeState(VcpuTimeState.Idle);
+        if (_machine.Options.SkipsIdleTime)
+        {
+            SkipIdleTime(interruptible);
+        }
+
         bool leave = false;
         lock (_gate)
         {
@@ -79,6 +84,14 @@ public sealed partial class VirtualCpu
 
         LeaveHalt();
         return Next.Continue;
+    }
+
+    /// <summary>Lets time pass until something wakes the guest, there is a reason to leave, or nothing more is to come.</summary>
+    private void SkipIdleTime(bool interruptible)
+    {
+        while (!HasWakeEvent(interruptible) && !HasBailoutReason() && _machine.Time.TrySkipToNextDeadline())
+        {
+        }
     }
 
     /// <summary>Notes that the guest does not wait in HLT any more.</summary>

@@ -65,7 +65,13 @@ public sealed class SoftwareBackend : IHypervisorBackend
                 $"the software backend has no interrupt controllers of its own for mode {options.InterruptControllerMode}; use {InterruptControllerMode.Userspace}");
         }
 
-        return new SoftwareVm(options);
+        if (_options.Time is not null && options.MaxCpus > 1)
+        {
+            throw new VmmException(
+                "CreateVm", VmmError.ENOTSUP, $"time that instructions make is for one vCPU, not for {options.MaxCpus}");
+        }
+
+        return new SoftwareVm(options, _options.Time);
     }
 
     /// <inheritdoc/>

@@ -10,4 +10,7 @@ public sealed record SoftwareBackendOptions
 
     /// <summary>How many vCPUs a VM may have, 1 or more.</summary>
     public int MaxCpus { get; init; } = DefaultMaxCpus;
+
+    /// <summary>Time that instructions make, for runs that can be repeated: of one VM with one vCPU. Null: the host's time.</summary>
+    public InstructionTime? Time { get; init; }
 }

@@ -5,7 +5,8 @@ using System.Diagnostics;
 namespace Vmm.Software;
 
 /// <summary>What the time-stamp counters of a VM count: nanoseconds since it was made, all vCPUs the same. Any thread.</summary>
-internal sealed class SoftwareClock
+/// <param name="time">Time that instructions make; null for the host's.</param>
+internal sealed class SoftwareClock(InstructionTime? time)
 {
     /// <summary>The rate of the guest's TSC in Hz.</summary>
     public const long Frequency = 1_000_000_000;
@@ -17,6 +18,11 @@ internal sealed class SoftwareClock
     {
         get
         {
+            if (time is not null)
+            {
+                return (ulong)time.Clock.Now;
+            }
+
             // On Linux the host counts nanoseconds too, and nothing is left to convert.
             long elapsed = Stopwatch.GetTimestamp() - _start;
             return (ulong)(Stopwatch.Frequency == Frequency ? elapsed : (long)((Int128)elapsed * Frequency / Stopwatch.Frequency));

@@ -73,7 +73,7 @@ internal readonly struct SoftwareCpu<TWatch>(SoftwareVcpu vcpu, CpuState state) 
     }
 
     /// <inheritdoc/>
-    public bool TryGetRandom(out ulong value) => SoftwareVcpu.TryGetRandom(out value);
+    public bool TryGetRandom(out ulong value) => vcpu.TryGetRandom(out value);
 
     /// <inheritdoc/>
     public void TranslationsChanged()

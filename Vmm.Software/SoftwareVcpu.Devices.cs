@@ -42,8 +42,14 @@ internal sealed partial class SoftwareVcpu
     /// <summary>The guest's time-stamp counter.</summary>
     public ulong ReadTsc() => unchecked(_vm.Clock.Ticks + _msrs.TscOffset);
 
-    public static bool TryGetRandom(out ulong value)
+    public bool TryGetRandom(out ulong value)
     {
+        if (_vm.Time is { } time)
+        {
+            value = time.NextRandom();
+            return true;
+        }
+
         Unsafe.SkipInit(out value);
         RandomNumberGenerator.Fill(System.Runtime.InteropServices.MemoryMarshal.AsBytes(new Span<ulong>(ref value)));
         return true;

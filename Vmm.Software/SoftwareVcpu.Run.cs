@@ -184,7 +184,8 @@ internal sealed partial class SoftwareVcpu
         {
             SoftwareCpu<Watched> cpu = new(this, State);
             _refusal = Refusal.None;
-            result = Executor.Run(ref cpu, 1, deliver: false, out _);
+            result = Executor.Run(ref cpu, 1, deliver: false, out long executed);
+            _vm.Time?.Pass(executed);
         }
 
         if (result.Status == ExecutionStatus.Pending)
@@ -214,7 +215,9 @@ internal sealed partial class SoftwareVcpu
 
     private void Execute(ref VmExit exit)
     {
-        for (int batches = 0; batches < BatchesPerRun; batches++)
+        // Time that instructions make may have made an event due, which the engine learns when it gets the vCPU back.
+        int most = _vm.Time is null ? BatchesPerRun : 1;
+        for (int batches = 0; batches < most; batches++)
         {
             if (Volatile.Read(ref _kicked) != 0 && Interlocked.Exchange(ref _kicked, 0) != 0)
             {
@@ -261,16 +264,24 @@ internal sealed partial class SoftwareVcpu
 
     private ExecutionResult ExecuteBatch()
     {
-        if (!IsStepped)
+        long limit = _vm.Time?.Limit(Batch) ?? Batch;
+        ExecutionResult result;
+        long executed;
+        if (IsStepped)
+        {
+            SoftwareCpu<Watched> stepped = new(this, State);
+            _refusal = Refusal.None;
+            _hasRetired = false;
+            result = Executor.Run(ref stepped, _singleSteps ? 1 : limit, deliver: true, out executed);
+        }
+        else
         {
             SoftwareCpu<Unwatched> cpu = new(this, State);
-            return Executor.Run(ref cpu, Batch, deliver: true, out _);
+            result = Executor.Run(ref cpu, limit, deliver: true, out executed);
         }
 
-        SoftwareCpu<Watched> stepped = new(this, State);
-        _refusal = Refusal.None;
-        _hasRetired = false;
-        return Executor.Run(ref stepped, _singleSteps ? 1 : Batch, deliver: true, out _);
+        _vm.Time?.Pass(executed);
+        return result;
     }
 
     /// <summary>Makes an exit of what ended a batch, unless the batch only has to begin anew.</summary>

@@ -16,9 +16,11 @@ internal sealed class SoftwareVm : IBackendVm
     private MemoryRegion[] _regions = [];
     private int _mapVersion;
 
-    public SoftwareVm(in BackendVmOptions options)
+    public SoftwareVm(in BackendVmOptions options, InstructionTime? time)
     {
         Options = options;
+        Time = time;
+        Clock = new SoftwareClock(time);
     }
 
     /// <summary>How the VM was made.</summary>
@@ -28,7 +30,10 @@ internal sealed class SoftwareVm : IBackendVm
     public VcpuExclusion Exclusion { get; } = new();
 
     /// <summary>What the TSCs of all vCPUs count.</summary>
-    public SoftwareClock Clock { get; } = new();
+    public SoftwareClock Clock { get; }
+
+    /// <summary>Time that instructions make; null for the host's.</summary>
+    public InstructionTime? Time { get; }
 
     /// <summary>Changes whenever memory comes or goes.</summary>
     public int MapVersion => Volatile.Read(ref _mapVersion);

@@ -64,4 +64,10 @@ public sealed record VirtualMachineOptions
 
     /// <summary>Whether vCPUs that all halt with interrupts disabled suspend the VM.</summary>
     public bool DetectHalt { get; init; } = true;
+
+    /// <summary>
+    /// Whether a clock that is turned by hand is turned on to the next deadline when a vCPU has nothing to do but wait for it. For a VM
+    /// with one vCPU, whose time is otherwise made by what it executes.
+    /// </summary>
+    public bool SkipsIdleTime { get; init; }
 }

@@ -2,6 +2,7 @@
 
 using System.CommandLine;
 using Vmm.Kvm;
+using Vmm.Software;
 
 namespace Vmm.Cli.Doctor;
 
@@ -21,13 +22,14 @@ internal static class DoctorCommand
     private static int Run(CliHost host, string device, bool json)
     {
         KvmHostReport report = KvmDoctor.Examine(device);
+        SoftwareMeasurements software = SoftwareDoctor.Measure();
         if (json)
         {
-            host.Out.WriteLine(DoctorJson.Write(report));
+            host.Out.WriteLine(DoctorJson.Write(report, software));
         }
         else
         {
-            DoctorText.Write(host.Out, report);
+            DoctorText.Write(host.Out, report, software);
         }
 
         return report.IsUsable ? ExitCodes.Success : ExitCodes.NoHypervisor;

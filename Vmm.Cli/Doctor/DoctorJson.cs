@@ -3,6 +3,7 @@
 using System.Text.Json;
 using Vmm.Cli.Reports;
 using Vmm.Kvm;
+using Vmm.Software;
 
 namespace Vmm.Cli.Doctor;
 
@@ -10,7 +11,7 @@ namespace Vmm.Cli.Doctor;
 internal static class DoctorJson
 {
     /// <summary>Writes the object.</summary>
-    public static string Write(KvmHostReport report) => MachineReportJson.Build(json =>
+    public static string Write(KvmHostReport report, SoftwareMeasurements software) => MachineReportJson.Build(json =>
     {
         json.WriteStartObject();
         json.WriteBoolean("usable", report.IsUsable);
@@ -26,6 +27,10 @@ internal static class DoctorJson
         json.WriteNumber("maxVcpus", report.MaxVcpus);
         json.WriteString("failure", report.Failure);
         WriteMeasurements(json, report.Measurements);
+        json.WriteStartObject("software");
+        json.WriteNumber("portExitMicroseconds", Math.Round(software.PortExit.TotalMicroseconds, 3));
+        json.WriteNumber("instructionsPerSecond", Math.Round(software.InstructionsPerSecond));
+        json.WriteEndObject();
         json.WriteStartArray("capabilities");
         foreach (KvmCapabilityReport row in report.Capabilities)
         {

@@ -3,6 +3,7 @@
 using System.Globalization;
 using Vmm.Abstractions.Backend;
 using Vmm.Kvm;
+using Vmm.Software;
 
 namespace Vmm.Cli.Doctor;
 
@@ -21,7 +22,7 @@ internal static class DoctorText
     };
 
     /// <summary>Writes the report.</summary>
-    public static void Write(TextWriter writer, KvmHostReport report)
+    public static void Write(TextWriter writer, KvmHostReport report, SoftwareMeasurements software)
     {
         KvmDevice device = report.Device;
         writer.WriteLine($"device    {device.Path}: {(device.IsUsable ? $"usable ({device.Ownership})" : device.Problem)}");
@@ -48,11 +49,19 @@ internal static class DoctorText
                 $"measured  port exit {measured.PortExit.TotalMicroseconds:0.0} us, MMIO exit {measured.MmioExit.TotalMicroseconds:0.0} us, kernel mode {measured.InstructionsPerSecond / 1e6:0.0} million instructions/s"));
         }
 
+        writer.WriteLine(Invariant(
+            $"software  port exit {software.PortExit.TotalMicroseconds:0.0} us, {software.InstructionsPerSecond / 1e6:0} million instructions/s: the processor of this program itself, on any host"));
         WriteCapabilities(writer, report);
         WriteList(writer, "works", report.Works);
         WriteList(writer, "does not work", report.DoesNotWork);
         writer.WriteLine();
-        writer.WriteLine(report.IsUsable ? "This host can run guests." : "This host cannot run guests.");
+        writer.WriteLine(report switch
+        {
+            { IsUsable: true, Virtualization: HostVirtualization.Pvm } =>
+                "This host can run guests. 'vmm run' takes the processor in software here; --backend kvm takes KVM.",
+            { IsUsable: true } => "This host can run guests. 'vmm run' takes KVM here.",
+            _ => "This host cannot run guests on KVM. 'vmm run' takes the processor in software here.",
+        });
     }
 
     private static void WriteCapabilities(TextWriter writer, KvmHostReport report)

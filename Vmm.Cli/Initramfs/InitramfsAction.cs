@@ -43,7 +43,7 @@ internal sealed class InitramfsAction(CliHost host, string output, string busybo
         }
 
         string file = addition[..at];
-        bool isExecutable = (File.GetUnixFileMode(file) & UnixFileMode.UserExecute) != 0;
+        bool isExecutable = OperatingSystem.IsLinux() && (File.GetUnixFileMode(file) & UnixFileMode.UserExecute) != 0;
         try
         {
             builder.AddFile(addition[(at + 1)..], File.ReadAllBytes(file), isExecutable);

@@ -81,6 +81,20 @@ internal sealed class VirtualTime : IVirtualClock
         }
     }
 
+    /// <summary>Turns a clock that is turned by hand on to the next deadline, and runs what is due then.</summary>
+    /// <returns>Whether there is one.</returns>
+    public bool TrySkipToNextDeadline()
+    {
+        long due = _deadlines.NextDue;
+        if (_manual is null || due == long.MaxValue)
+        {
+            return false;
+        }
+
+        _manual.AdvanceTo(Math.Max(due, _manual.Now));
+        return true;
+    }
+
     /// <summary>Runs what is due, unless the VM is going. On the timer thread.</summary>
     public void RunFromHostTimer()
     {

@@ -48,7 +48,7 @@ public sealed partial class PcMachine
             cpu.SetRunState(runs ? VcpuRunState.Run : VcpuRunState.Halt);
         }
 
-        _machine.Rtc.Time = DateTimeOffset.UtcNow;
+        _machine.Rtc.Time = _options.StartTime ?? DateTimeOffset.UtcNow;
 
         _bootState.ApplyTo(vcpus[0]);
         MachineLog.Started(_log, _options.Name, vcpus.Length, _options.MemorySize);

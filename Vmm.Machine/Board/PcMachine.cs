@@ -72,7 +72,8 @@ public sealed partial class PcMachine : IDisposable
             EngineMsrs = options.EngineMsrs,
             PlatformChips = true,
             SecondChance = options.SecondChance,
-        });
+            SkipsIdleTime = options.Clock is not null,
+        }, options.Clock);
         try
         {
             PlaceMemory();
@@ -170,6 +171,13 @@ public sealed partial class PcMachine : IDisposable
             ? FlatLoader.LoadLongMode(_machine.Memory, Layout, image, address)
             : FlatLoader.LoadRealMode(_machine.Memory, Layout, image, address);
     }
+
+    /// <summary>
+    /// A hash of RAM and of the processors' registers: two machines with the same one are in the same state there. While no processor
+    /// runs, or on the thread of the only one.
+    /// </summary>
+    /// <returns>SHA-256 in hexadecimal digits.</returns>
+    public string ComputeHash() => MachineHash.Compute(_machine.Memory, Layout, Vcpus());
 
     /// <summary>Stops the vCPUs and frees everything.</summary>
     /// <exception cref="InvalidOperationException">Called by a handler on a vCPU's thread.</exception>

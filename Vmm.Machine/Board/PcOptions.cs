@@ -4,6 +4,7 @@ using Serilog;
 using Vmm.Abstractions.Machine;
 using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Msr;
+using Vmm.Emulation.Timers;
 using Vmm.Machine.Devices;
 
 namespace Vmm.Machine.Board;
@@ -52,6 +53,14 @@ public sealed record PcOptions
     /// <see cref="SerialPortOptions.OnInputRoom"/>.
     /// </summary>
     public Action? OnConsoleInputRoom { get; init; }
+
+    /// <summary>
+    /// The machine's time, turned by what its one processor executes; time in which that waits is skipped. Null: the host's time.
+    /// </summary>
+    public ManualClock? Clock { get; init; }
+
+    /// <summary>What the real-time clock says at the start; the host's time when null.</summary>
+    public DateTimeOffset? StartTime { get; init; }
 
     /// <summary>How long the guest may run, at most 24 days; without a limit when null.</summary>
     public TimeSpan? Timeout { get; init; }

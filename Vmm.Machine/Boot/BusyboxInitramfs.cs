@@ -84,7 +84,7 @@ public static class BusyboxInitramfs
         const int ProgramHeaderLength = 56;
         const ushort X64 = 62;
         const uint Interpreter = 3;
-        if (program.Length < HeaderLength || !program.StartsWith("\x7f"u8) || !program[1..].StartsWith("ELF\x2"u8)
+        if (program.Length < HeaderLength || !program.StartsWith("\u007f"u8) || !program[1..].StartsWith("ELF\u0002"u8)
             || BitConverter.ToUInt16(program[18..]) != X64)
         {
             throw Refused(0, "e_ident", "the program is no ELF program for x86-64");
