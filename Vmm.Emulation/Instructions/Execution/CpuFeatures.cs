@@ -27,7 +27,7 @@ public enum CpuFeatures : ulong
     /// <summary>MOVBE.</summary>
     Movbe = 1UL << 5,
 
-    /// <summary>SSE4.2, for CRC32.</summary>
+    /// <summary>SSE4.2, CRC32 with it.</summary>
     Sse42 = 1UL << 6,
 
     /// <summary>CMPXCHG16B.</summary>
@@ -114,9 +114,33 @@ public enum CpuFeatures : ulong
     /// <summary>SYSENTER and SYSEXIT.</summary>
     Sysenter = 1UL << 34,
 
-    /// <summary>All that the executor knows of Intel's processors.</summary>
-    All = (1UL << 35) - 1,
-
     /// <summary>MXCSR.MM, by which operands of SSE need no alignment (AMD, volume 1, section 4.2.2).</summary>
     MisalignedSse = 1UL << 35,
+
+    /// <summary>SSE3, FISTTP with it.</summary>
+    Sse3 = 1UL << 36,
+
+    /// <summary>SSSE3.</summary>
+    Ssse3 = 1UL << 37,
+
+    /// <summary>SSE4.1.</summary>
+    Sse41 = 1UL << 38,
+
+    /// <summary>PCLMULQDQ.</summary>
+    Pclmulqdq = 1UL << 39,
+
+    /// <summary>AES-NI.</summary>
+    Aes = 1UL << 40,
+
+    /// <summary>SHA-1 and SHA-256.</summary>
+    Sha = 1UL << 41,
+
+    /// <summary>FMA.</summary>
+    Fma = 1UL << 42,
+
+    /// <summary>F16C.</summary>
+    F16c = 1UL << 43,
+
+    /// <summary>All that the executor knows of Intel's processors.</summary>
+    All = (1UL << 44) - 1 & ~MisalignedSse,
 }

@@ -47,6 +47,14 @@ public static class CpuidFeatures
         (CpuFeatures.Syscall, Named("syscall")),
         (CpuFeatures.Sysenter, Named("sep")),
         (CpuFeatures.MisalignedSse, Named("misalignsse")),
+        (CpuFeatures.Sse3, Named("pni")),
+        (CpuFeatures.Ssse3, Named("ssse3")),
+        (CpuFeatures.Sse41, Named("sse4_1")),
+        (CpuFeatures.Pclmulqdq, Named("pclmulqdq")),
+        (CpuFeatures.Aes, Named("aes")),
+        (CpuFeatures.Sha, Named("sha_ni")),
+        (CpuFeatures.Fma, Named("fma")),
+        (CpuFeatures.F16c, Named("f16c")),
     ];
 
     /// <summary>The features that entries promise.</summary>

@@ -261,7 +261,7 @@ internal static partial class Interpreter<TCpu>
             case Operation.Wait:
                 return Wait(s);
             default:
-                return NotExecutable(s);
+                return DispatchSse(ref cpu, s, in i);
         }
     }
 }

@@ -20,4 +20,5 @@ internal static class Vector
     internal const byte PageFault = 14;
     internal const byte MathFault = 16;
     internal const byte AlignmentCheck = 17;
+    internal const byte SimdException = 19;
 }

@@ -3,6 +3,7 @@
 using System.Buffers.Binary;
 using Iced.Intel;
 using Vmm.Emulation.Instructions.Execution;
+using Vmm.Emulation.Instructions.Vectors;
 using Vmm.Tests.Emulation.Instructions.Execution;
 
 namespace Vmm.Tests.Emulation.Instructions.Oracle;
@@ -78,6 +79,7 @@ internal sealed class OracleScenario
         SetMemoryOperand(in instruction, in constants, state, rip);
         SetBranch(in instruction, in constants, state, rip);
         SetSpecial(in instruction, state);
+        SetVectors(form, in instruction, state);
         int room = (int)Math.Min(15, OracleLayout.CodeEnd - (long)rip);
         _window.AsSpan(0, Math.Min(instruction.Length, room)).CopyTo(_memory.AsSpan((int)rip));
         state.Rip = rip;
@@ -180,6 +182,11 @@ internal sealed class OracleScenario
     private void SetMemoryOperand(in Iced.Intel.Instruction instruction, in ConstantOffsets constants, CpuState state, ulong rip)
     {
         int operand = 0;
+        if (instruction.MemoryIndex.IsXMM() || instruction.MemoryIndex.IsYMM())
+        {
+            return;
+        }
+
         while (operand < instruction.OpCount && instruction.GetOpKind(operand) != OpKind.Memory)
         {
             operand++;
@@ -294,6 +301,73 @@ internal sealed class OracleScenario
                 break;
             default:
                 break;
+        }
+    }
+
+    /// <summary>Floating-point operands and modes, short texts, and addresses that registers imply.</summary>
+    private void SetVectors(InstructionForm form, in Iced.Intel.Instruction instruction, CpuState state)
+    {
+        if (!VectorOracleTests.IsVector(form.Operation) && !VectorOracleTests.IsX87(form.Operation))
+        {
+            return;
+        }
+
+        OracleFloats.Draw(_random, _extended, _memory.AsSpan(OracleLayout.Data, DataLength));
+        switch (VectorOperations.Of(form.Operation).Kind)
+        {
+            case VectorKind.StringCompare:
+                SetTexts();
+                break;
+            case VectorKind.MaskMove:
+                _registers[7] = Offset(state, (SegmentName)instruction.MemorySegment.GetNumber(), Target(16));
+                break;
+            case VectorKind.Gather:
+                SetGather(in instruction);
+                break;
+            default:
+                break;
+        }
+    }
+
+    /// <summary>Few letters and many ends, so that texts meet.</summary>
+    private void SetTexts()
+    {
+        foreach (ref byte letter in _extended.AsSpan(160, 256))
+        {
+            letter = (byte)(_random.Next(3) == 0 ? 0x7F + _random.Next(3) : _random.Next(4));
+        }
+
+        foreach (ref byte letter in _memory.AsSpan(OracleLayout.Data, DataLength))
+        {
+            letter = (byte)(_random.Next(3) == 0 ? 0x7F + _random.Next(3) : _random.Next(4));
+        }
+
+        if (_random.Next(3) > 0)
+        {
+            _registers[0] = (ulong)_random.Next(-20, 20);
+            _registers[2] = (ulong)_random.Next(-20, 20);
+        }
+    }
+
+    /// <summary>Small indexes to the data, of which some lead out of it.</summary>
+    private void SetGather(in Iced.Intel.Instruction instruction)
+    {
+        int index = instruction.MemoryIndex.GetNumber();
+        bool isWide = instruction.Mnemonic is Mnemonic.Vgatherqpd or Mnemonic.Vgatherqps or Mnemonic.Vpgatherqd or Mnemonic.Vpgatherqq;
+        foreach (int at in (ReadOnlySpan<int>)[160 + index * 16, 576 + index * 16])
+        {
+            for (int n = 0; n < 16; n += isWide ? 8 : 4)
+            {
+                long value = _random.Next(24) == 0 ? _random.Next() : _random.Next(-100, 100);
+                BitConverter.GetBytes(value).AsSpan(0, isWide ? 8 : 4).CopyTo(_extended.AsSpan(at + n));
+            }
+        }
+
+        if (instruction.MemoryBase is not (Register.None or Register.RIP or Register.EIP))
+        {
+            ulong target = (ulong)(OracleLayout.Data + 0x800 + _random.Next(0x800)) - instruction.MemoryDisplacement64;
+            ref ulong register = ref _registers[instruction.MemoryBase.GetNumber()];
+            register = instruction.MemoryBase.GetSize() == 4 ? register & ~0xFFFF_FFFFUL | (uint)target : target;
         }
     }
 

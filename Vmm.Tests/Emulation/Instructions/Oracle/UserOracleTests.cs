@@ -22,5 +22,6 @@ public sealed class UserOracleTests
     public void Forms_behave_as_on_the_processor_in_many_states() => OracleTest.Run(OracleMode.User64, UserForms(), states: 200);
 
     private static IEnumerable<InstructionForm> UserForms() =>
-        InstructionForms.Sweep(CodeSize.Bits64).Where(static form => OracleExclusions.Reason(form, OracleMode.User64) is null);
+        InstructionForms.Sweep(CodeSize.Bits64).Where(static form => OracleExclusions.Reason(form, OracleMode.User64) is null
+            && !VectorOracleTests.IsVector(form.Operation) && !VectorOracleTests.IsX87(form.Operation));
 }
