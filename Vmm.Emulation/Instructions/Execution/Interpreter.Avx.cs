@@ -96,7 +96,7 @@ internal static partial class Interpreter<TCpu>
             return true;
         }
 
-        return AddressUnaligned(s, in i, 16, write: true, out ulong linear) && WriteLinear(ref cpu, s, linear, lane);
+        return VectorAddress(s, in i, 16, aligned: false, write: true, out ulong linear) && WriteLinear(ref cpu, s, linear, lane);
     }
 
     private static bool Permute(ref TCpu cpu, CpuState s, in Instruction i, in VectorOperation v)
@@ -129,27 +129,30 @@ internal static partial class Interpreter<TCpu>
         int size = v.IsDouble ? 8 : 4;
         int bytes = WidthOf(in i);
         bool stores = i.Pattern == Pattern.WHV;
-        if (!AddressUnaligned(s, in i, bytes, stores, out ulong linear))
-        {
-            return false;
-        }
-
+        ulong offset = Effective(s, in i);
         Vector256<byte> mask = FirstSource(s, in i);
         Vector256<byte> data = stores ? GetWide(s, in i, i.Reg) : default;
         Span<byte> elements = Elements<byte>(ref data, bytes);
+        Span<ulong> addresses = stackalloc ulong[8];
         for (int at = 0; at < bytes; at += size)
         {
-            bool chosen = mask.GetElement(at + size - 1) >= 0x80;
-            if (chosen && stores && !ProbeWrite(ref cpu, s, linear + (uint)at, size)
-                || chosen && !stores && !ReadBytes(ref cpu, s, linear + (uint)at, elements.Slice(at, size)))
+            if (mask.GetElement(at + size - 1) < 0x80)
+            {
+                continue;
+            }
+
+            if (!Linear(s, i.CodeSize, i.Segment, offset + (uint)at, size, stores, out ulong linear)
+                || !(stores ? ProbeWrite(ref cpu, s, linear, size) : ReadBytes(ref cpu, s, linear, elements.Slice(at, size))))
             {
                 return false;
             }
+
+            addresses[at / size] = linear;
         }
 
         for (int at = 0; stores && at < bytes; at += size)
         {
-            if (mask.GetElement(at + size - 1) >= 0x80 && !WriteBytes(ref cpu, s, linear + (uint)at, elements.Slice(at, size)))
+            if (mask.GetElement(at + size - 1) >= 0x80 && !WriteBytes(ref cpu, s, addresses[at / size], elements.Slice(at, size)))
             {
                 return false;
             }
@@ -253,7 +256,7 @@ internal static partial class Interpreter<TCpu>
         return true;
     }
 
-    /// <summary>The digits of the mnemonic say which operands are multiplied and which one is added.</summary>
+    /// <summary>The digits of the mnemonic say which operands are multiplied and which one is added; of NaNs the first in this order counts.</summary>
     private static bool FloatMultiplyAdd(ref TCpu cpu, CpuState s, in Instruction i, in VectorOperation v)
     {
         if (!ReadFloat(ref cpu, s, in i, in v, out Vector256<byte> third))
@@ -264,8 +267,8 @@ internal static partial class Interpreter<TCpu>
         Vector256<byte> first = GetWide(s, in i, i.Reg);
         Vector256<byte> second = FirstSource(s, in i);
         int form = i.Opcode >> 4;
-        Vector256<byte> left = form == 0xB ? second : first;
-        Vector256<byte> right = form == 0xA ? second : third;
+        Vector256<byte> left = form == 0x9 ? first : second;
+        Vector256<byte> right = form == 0xA ? first : third;
         Vector256<byte> addend = form switch
         {
             0x9 => second,
@@ -355,7 +358,7 @@ internal static partial class Interpreter<TCpu>
             return true;
         }
 
-        if (!(size == 8 ? Address(s, in i, size, write: true, out ulong linear) : AddressUnaligned(s, in i, size, write: true, out linear))
+        if (!(size == 8 ? Address(s, in i, size, write: true, out ulong linear) : VectorAddress(s, in i, size, aligned: false, write: true, out linear))
             || !ProbeWrite(ref cpu, s, linear, size) || !Report(s, in status))
         {
             return false;

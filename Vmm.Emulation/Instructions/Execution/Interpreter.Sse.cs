@@ -112,6 +112,13 @@ internal static partial class Interpreter<TCpu>
     private static Vector256<byte> GetWide(CpuState s, in Instruction i, int register)
         => i.Is256 ? GetYmm(s, register) : Vector256.Create(GetXmm(s, register), default);
 
+    /// <summary>Legacy forms need aligned memory unless MXCSR.MM is set (volume 1, section 14.9; AMD, volume 1, section 4.2.2).</summary>
+    private static bool NeedsAlignment(CpuState s, in Instruction i)
+        => !i.IsVex && (s.Extended.MxcsrValue & ExtendedState.MisalignedMask) == 0 && !(s.IsAmd && IsSha(i.Operation));
+
+    /// <summary>The SHA instructions take unaligned operands on AMD's processors; Intel's raise #GP (volume 2, section 2.4.4).</summary>
+    private static bool IsSha(Operation operation) => operation is >= Operation.Sha1msg1 and <= Operation.Sha256rnds2;
+
     /// <summary>The elements of as many bytes as the operation has.</summary>
     private static Span<T> Elements<T>(ref Vector256<byte> value, int bytes)
         where T : unmanaged
@@ -129,13 +136,13 @@ internal static partial class Interpreter<TCpu>
         }
 
         value = default;
-        return (size <= 8 ? Address(s, in i, size, write: false, out ulong linear) : AddressUnaligned(s, in i, size, write: false, out linear))
+        return (size <= 8 ? Address(s, in i, size, write: false, out ulong linear) : VectorAddress(s, in i, size, aligned: false, write: false, out linear))
             && ReadBytes(ref cpu, s, linear, Elements<byte>(ref value, size));
     }
 
     private static bool Lanes(ref TCpu cpu, CpuState s, in Instruction i, in VectorOperation v)
     {
-        if (!ReadWide(ref cpu, s, in i, aligned: !i.IsVex, out Vector256<byte> right))
+        if (!ReadWide(ref cpu, s, in i, NeedsAlignment(s, in i), out Vector256<byte> right))
         {
             return false;
         }
@@ -160,7 +167,7 @@ internal static partial class Interpreter<TCpu>
 
     private static bool Unary(ref TCpu cpu, CpuState s, in Instruction i, in VectorOperation v)
     {
-        if (!ReadWide(ref cpu, s, in i, aligned: !i.IsVex, out Vector256<byte> value))
+        if (!ReadWide(ref cpu, s, in i, NeedsAlignment(s, in i), out Vector256<byte> value))
         {
             return false;
         }
@@ -172,7 +179,7 @@ internal static partial class Interpreter<TCpu>
 
     private static bool UnaryImmediate(ref TCpu cpu, CpuState s, in Instruction i, in VectorOperation v)
     {
-        if (!ReadWide(ref cpu, s, in i, aligned: !i.IsVex, out Vector256<byte> value))
+        if (!ReadWide(ref cpu, s, in i, NeedsAlignment(s, in i), out Vector256<byte> value))
         {
             return false;
         }
@@ -185,7 +192,7 @@ internal static partial class Interpreter<TCpu>
 
     private static bool LanesImmediate(ref TCpu cpu, CpuState s, in Instruction i, in VectorOperation v)
     {
-        if (!ReadWide(ref cpu, s, in i, aligned: !i.IsVex, out Vector256<byte> right))
+        if (!ReadWide(ref cpu, s, in i, NeedsAlignment(s, in i), out Vector256<byte> right))
         {
             return false;
         }
@@ -225,7 +232,7 @@ internal static partial class Interpreter<TCpu>
             else
             {
                 Vector128<ulong> loaded = default;
-                if (!VectorAddress(s, in i, 16, aligned: !i.IsVex, write: false, out ulong linear)
+                if (!VectorAddress(s, in i, 16, NeedsAlignment(s, in i), write: false, out ulong linear)
                     || !ReadBytes(ref cpu, s, linear, MemoryMarshal.AsBytes(new Span<Vector128<ulong>>(ref loaded))))
                 {
                     return false;

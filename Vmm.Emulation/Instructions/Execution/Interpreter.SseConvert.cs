@@ -71,7 +71,7 @@ internal static partial class Interpreter<TCpu>
         bool widens = v.Canonical is Operation.Cvtdq2pd or Operation.Cvtps2pd;
         bool narrows = v.Canonical is Operation.Cvtpd2dq or Operation.Cvttpd2dq or Operation.Cvtpd2ps;
         Vector256<byte> source;
-        if (widens ? !ReadNarrow(ref cpu, s, in i, WidthOf(in i) / 2, out source) : !ReadWide(ref cpu, s, in i, aligned: !i.IsVex, out source))
+        if (widens ? !ReadNarrow(ref cpu, s, in i, WidthOf(in i) / 2, out source) : !ReadWide(ref cpu, s, in i, NeedsAlignment(s, in i), out source))
         {
             return false;
         }
@@ -135,7 +135,9 @@ internal static partial class Interpreter<TCpu>
     private static bool ConvertMmx(ref TCpu cpu, CpuState s, in Instruction i, in VectorOperation v)
     {
         bool toMmx = i.Pattern == Pattern.PW;
-        bool usesMmx = toMmx || !i.HasMemoryOperand || v.Canonical == Operation.Cvtpi2ps;
+
+        // From memory CVTPI2PD leaves the x87 alone; CVTPI2PS does so on AMD's processors (volume 2, CVTPI2PS; AMD, volume 4, CVTPI2PS).
+        bool usesMmx = toMmx || !i.HasMemoryOperand || v.Canonical == Operation.Cvtpi2ps && !s.IsAmd;
         if (!IsVectorUsable(s, in i) || usesMmx && !BeginMmx(s))
         {
             return false;

@@ -25,7 +25,7 @@ internal static partial class Interpreter<TCpu>
     /// <summary>The mask is XMM0 or, in VEX forms, the register in the immediate's upper half.</summary>
     private static bool BlendVariable(ref TCpu cpu, CpuState s, in Instruction i, in VectorOperation v)
     {
-        if (!ReadWide(ref cpu, s, in i, aligned: !i.IsVex, out Vector256<byte> right))
+        if (!ReadWide(ref cpu, s, in i, NeedsAlignment(s, in i), out Vector256<byte> right))
         {
             return false;
         }
@@ -42,7 +42,7 @@ internal static partial class Interpreter<TCpu>
     /// <summary>PTEST looks at all bits, VTESTPS and VTESTPD at signs; CF and ZF are set, the other status flags clear.</summary>
     private static bool TestVector(ref TCpu cpu, CpuState s, in Instruction i, in VectorOperation v)
     {
-        if (!ReadWide(ref cpu, s, in i, aligned: !i.IsVex, out Vector256<byte> right))
+        if (!ReadWide(ref cpu, s, in i, NeedsAlignment(s, in i), out Vector256<byte> right))
         {
             return false;
         }
@@ -172,15 +172,13 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
-        uint chosen = mask.ExtractMostSignificantBits();
-        for (int at = 0; at < size; at++)
+        // All of the operand must be writable; that of bytes left alone is a processor's choice (volume 2, MASKMOVDQU).
+        if ((isMmx || s.IsAmd) && !IsAligned(s, linear, size) || !ProbeWrite(ref cpu, s, linear, size))
         {
-            if ((chosen >> at & 1) != 0 && !Translate(ref cpu, s, linear + (uint)at, TranslationCache.Write, out _))
-            {
-                return false;
-            }
+            return false;
         }
 
+        uint chosen = mask.ExtractMostSignificantBits();
         for (int at = 0; at < size; at++)
         {
             if ((chosen >> at & 1) != 0 && !WriteLinear(ref cpu, s, linear + (uint)at, data.GetElement(at)))

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Floating;
 using Vmm.Emulation.Instructions.Vectors;
@@ -39,7 +38,7 @@ internal static partial class Interpreter<TCpu>
     private static bool ReadFloat(ref TCpu cpu, CpuState s, in Instruction i, in VectorOperation v, out Vector256<byte> value)
         => v.IsScalar
             ? ReadNarrow(ref cpu, s, in i, v.IsDouble ? 8 : 4, out value)
-            : ReadWide(ref cpu, s, in i, aligned: !i.IsVex, out value);
+            : ReadWide(ref cpu, s, in i, NeedsAlignment(s, in i), out value);
 
     /// <summary>The bytes that the elements take.</summary>
     private static int FloatBytes(in Instruction i, in VectorOperation v) => v.IsScalar ? v.IsDouble ? 8 : 4 : WidthOf(in i);
@@ -149,7 +148,7 @@ internal static partial class Interpreter<TCpu>
         }
 
         bool isReciprocal = v.Canonical is Operation.Rcpps or Operation.Rcpss;
-        Vector128<byte> low = Approximate(value.GetLower(), isReciprocal);
+        Vector128<byte> low = PackedApproximation.Compute(value.GetLower(), isReciprocal);
         if (v.IsScalar)
         {
             low = FirstSource(s, in i).GetLower().AsUInt32().WithElement(0, low.AsUInt32().ToScalar()).AsByte();
@@ -157,12 +156,9 @@ internal static partial class Interpreter<TCpu>
             return true;
         }
 
-        SetWide(s, in i, i.Reg, Vector256.Create(low, Approximate(value.GetUpper(), isReciprocal)));
+        SetWide(s, in i, i.Reg, Vector256.Create(low, PackedApproximation.Compute(value.GetUpper(), isReciprocal)));
         return true;
     }
-
-    private static Vector128<byte> Approximate(Vector128<byte> value, bool isReciprocal)
-        => (isReciprocal ? Sse.Reciprocal(value.AsSingle()) : Sse.ReciprocalSqrt(value.AsSingle())).AsByte();
 
     private static bool FloatCompare(ref TCpu cpu, CpuState s, in Instruction i, in VectorOperation v)
     {
@@ -334,32 +330,37 @@ internal static partial class Interpreter<TCpu>
             return Finish(s, in i, in v, in result, in status);
         }
 
-        for (int lane = 0; lane < WidthOf(in i) / 4; lane += 4)
+        int count = WidthOf(in i) / 4;
+        Span<uint> products = stackalloc uint[8];
+        Span<uint> a = Elements<uint>(ref left, 32);
+        Span<uint> b = Elements<uint>(ref right, 32);
+        for (int n = 0; n < count; n++)
         {
-            Span<uint> products = stackalloc uint[4];
+            products[n] = (immediate >> 4 + (n & 3) & 1) != 0 ? SseArithmetic.Compute32(FloatOperation.Multiply, a[n], b[n], ref status) : 0;
+        }
+
+        if (!Report(s, in status))
+        {
+            return false;
+        }
+
+        for (int n = 0; n < count; n += 2)
+        {
+            products[n] = SseArithmetic.Compute32(FloatOperation.Add, products[n], products[n + 1], ref status);
+        }
+
+        if (!Report(s, in status))
+        {
+            return false;
+        }
+
+        Span<uint> sums = Elements<uint>(ref result, 32);
+        for (int lane = 0; lane < count; lane += 4)
+        {
+            uint sum = SseArithmetic.Compute32(FloatOperation.Add, products[lane], products[lane + 2], ref status);
             for (int n = 0; n < 4; n++)
             {
-                products[n] = (immediate >> 4 + n & 1) != 0
-                    ? SseArithmetic.Compute32(FloatOperation.Multiply, left.AsUInt32().GetElement(lane + n), right.AsUInt32().GetElement(lane + n), ref status)
-                    : 0;
-            }
-
-            if (!Report(s, in status))
-            {
-                return false;
-            }
-
-            uint low = SseArithmetic.Compute32(FloatOperation.Add, products[0], products[1], ref status);
-            uint high = SseArithmetic.Compute32(FloatOperation.Add, products[2], products[3], ref status);
-            if (!Report(s, in status))
-            {
-                return false;
-            }
-
-            uint sum = SseArithmetic.Compute32(FloatOperation.Add, low, high, ref status);
-            for (int n = 0; n < 4; n++)
-            {
-                result = (immediate >> n & 1) != 0 ? result.AsUInt32().WithElement(lane + n, sum).AsByte() : result;
+                sums[lane + n] = (immediate >> n & 1) != 0 ? sum : 0;
             }
         }
 

@@ -19,7 +19,7 @@ internal static partial class Interpreter<TCpu>
 
         Vector128<byte> first = GetXmm(s, i.Reg);
         Vector128<byte> second = right.GetLower();
-        StringComparison comparison = new((int)i.Immediate);
+        TextComparison comparison = new((int)i.Immediate);
         bool isExplicit = v.Canonical is Operation.Pcmpestri or Operation.Pcmpestri64 or Operation.Pcmpestrm or Operation.Pcmpestrm64;
         bool isWide = v.Canonical is Operation.Pcmpestri64 or Operation.Pcmpestrm64 && s.CodeSize == CodeSize.Bits64;
         int length1 = isExplicit ? comparison.Length(isWide ? (long)s.General[Rax] : (int)s.General[Rax]) : comparison.Length(first);

@@ -62,9 +62,13 @@ internal static class OracleComparison
             ?? ExtendedComparison.Difference(guest.Extended, state.Extended.Image, HasEnteredMmx(state, in instruction));
     }
 
-    /// <summary>A processor may have switched to MMX (TOP 0, all registers in use) when the store of an MMX register faults.</summary>
+    /// <summary>
+    /// A processor may have switched to MMX (TOP 0, all registers in use) when the store of an MMX register faults, or a conversion
+    /// to one.
+    /// </summary>
     private static bool HasEnteredMmx(CpuState state, in Instruction instruction)
-        => OracleEnd.Vector(state.Rip) >= 0 && instruction.Operation is Operation.Movd or Operation.Movq or Operation.Movntq;
+        => OracleEnd.Vector(state.Rip) >= 0 && instruction.Operation is Operation.Movd or Operation.Movq or Operation.Movntq or Operation.Maskmovq
+            or Operation.Cvtps2pi or Operation.Cvttps2pi or Operation.Cvtpd2pi or Operation.Cvttpd2pi or Operation.Cvtpi2ps or Operation.Cvtpi2pd;
 
     private static string? SystemDifference(OracleGuest guest, CpuState state)
     {

@@ -22,7 +22,9 @@ internal sealed class OracleRun : IDisposable
     private readonly byte[] _initial;
     private readonly byte[] _drawn;
     private readonly byte[] _memory;
+    private readonly byte[] _before = new byte[832];
     private readonly Devices _devices = new();
+    private ulong _operandAddress;
 
     internal OracleRun(OracleMode mode)
     {
@@ -69,6 +71,8 @@ internal sealed class OracleRun : IDisposable
             return false;
         }
 
+        _state.Extended.Image[.._before.Length].CopyTo(_before);
+        _operandAddress = drawn.OpCount == 0 ? 0 : drawn.GetVirtualAddress(drawn.OpCount - 1, 0, (register, _, _) => Value(register));
         _drawn.CopyTo(_memory, 0);
 
         // KVM goes first, from a copy: the executor changes the state.
@@ -105,6 +109,7 @@ internal sealed class OracleRun : IDisposable
                 return false;
             }
 
+            difference += difference.Contains("vector state", StringComparison.Ordinal) ? OperandText(in instruction) : "";
             string bytes = Convert.ToHexString(_drawn.AsSpan((int)rip, drawn.Length));
             Differences.Add(string.Create(
                 CultureInfo.InvariantCulture,
@@ -115,6 +120,29 @@ internal sealed class OracleRun : IDisposable
         Faulted += OracleEnd.Vector(_state.Rip) >= 0 ? 1 : 0;
         return true;
     }
+
+    /// <summary>The vector registers that ModRM and VEX name before the instruction and after it, and the start of a memory operand.</summary>
+    private string OperandText(in Instruction i)
+    {
+        System.Text.StringBuilder text = new();
+        foreach (int register in (ReadOnlySpan<int>)[i.Reg, i.Vvvv, i.HasMemoryOperand ? i.Reg : i.Rm])
+        {
+            text.Append(CultureInfo.InvariantCulture, $"; {register}: {Hex(_before, register)} to {Hex(_guest.Extended, register)}, ours {Hex(_state.Extended.Image, register)}");
+        }
+
+        ulong target = _operandAddress;
+        return target is >= OracleLayout.Data and < OracleLayout.DataEnd - 32
+            ? text.Append(CultureInfo.InvariantCulture, $"; memory {Convert.ToHexString(_drawn.AsSpan((int)target, 32))}").ToString() : text.ToString();
+
+        static string Hex(ReadOnlySpan<byte> area, int register)
+            => Convert.ToHexString(area.Slice(160 + (register & 15) * 16, 16)) + "." + Convert.ToHexString(area.Slice(576 + (register & 15) * 16, 16));
+    }
+
+    private ulong Value(Iced.Intel.Register register) => Iced.Intel.RegisterExtensions.IsSegmentRegister(register)
+        ? _state.Segments[Iced.Intel.RegisterExtensions.GetNumber(register)].Base
+        : Iced.Intel.RegisterExtensions.IsVectorRegister(register) ? 0
+        : Iced.Intel.RegisterExtensions.GetSize(register) == 4 ? (uint)_state.General[Iced.Intel.RegisterExtensions.GetNumber(register)]
+        : _state.General[Iced.Intel.RegisterExtensions.GetNumber(register)];
 
     private OracleExit Execute()
     {

@@ -6,7 +6,7 @@ namespace Vmm.Emulation.Instructions.Vectors;
 
 /// <summary>The comparison that the immediate of PCMPESTRI and its kind describes (volume 2, section 4.1).</summary>
 /// <param name="control">The immediate.</param>
-internal readonly struct StringComparison(int control)
+internal readonly struct TextComparison(int control)
 {
     private bool IsWords => (control & 1) != 0;
 
