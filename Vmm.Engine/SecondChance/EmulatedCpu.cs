@@ -14,6 +14,12 @@ internal readonly struct EmulatedCpu(EmulatedVcpu vcpu) : IEmulatedCpu
     public static bool IsSupervised => true;
 
     /// <inheritdoc/>
+    public static bool HasStableMemory => false;
+
+    /// <inheritdoc/>
+    public ref byte MemoryBase => ref Unsafe.NullRef<byte>();
+
+    /// <inheritdoc/>
     public CpuState State => vcpu.State;
 
     /// <inheritdoc/>

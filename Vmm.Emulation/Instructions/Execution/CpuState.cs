@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime.CompilerServices;
 using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Paging;
@@ -10,11 +11,8 @@ namespace Vmm.Emulation.Instructions.Execution;
 /// The architectural state that instructions work on. A binding fills it before execution and, where it is a copy, writes back
 /// afterwards what changed. One thread at a time.
 /// </summary>
-public sealed class CpuState
+public sealed partial class CpuState
 {
-    /// <summary>Where execution continues when the current instruction completes.</summary>
-    internal ulong NextRip;
-
     internal InterruptShadow NextShadow;
 
     /// <summary>What stops the current instruction from completing.</summary>
@@ -23,13 +21,14 @@ public sealed class CpuState
     /// <summary>The current instruction set RF itself (IRET loads it).</summary>
     internal bool KeepsResume;
 
-    private DecodeCache? _decoded;
-    private GeneralRegisters _general;
+    private RegisterFile _registers;
+    private TranslationCache? _translations;
+    private ulong _controlFlags = 2;
     private SegmentRegisters _segments;
     private DebugAddresses _debugAddresses;
 
     /// <summary>General registers.</summary>
-    public ref GeneralRegisters General => ref _general;
+    public ref GeneralRegisters General => ref Unsafe.As<RegisterFile, GeneralRegisters>(ref _registers);
 
     /// <summary>Segment registers.</summary>
     public ref SegmentRegisters Segments => ref _segments;
@@ -41,7 +40,15 @@ public sealed class CpuState
     public ulong Rip { get; set; }
 
     /// <summary>RFLAGS; bit 1 is always set.</summary>
-    public ulong Rflags { get; set; } = 2;
+    public ulong Rflags
+    {
+        get => _controlFlags | Flags.Status(FlagResult, FlagCarries);
+        set
+        {
+            _controlFlags = value & ~FlagBits.Status;
+            FlagResult = Flags.FromStatus(value, out FlagCarries);
+        }
+    }
 
     /// <summary>GDTR.</summary>
     public DescriptorTableRegister Gdtr { get; set; }
@@ -155,14 +162,10 @@ public sealed class CpuState
     /// <summary>What a page walk would use now.</summary>
     public PagingState Paging => new(Cr0, Cr3, Cr4, Efer, Rflags, Pkru, PhysicalAddressBits);
 
-    internal TranslationCache Translations { get; } = new();
-
-    /// <summary>Made when code is first fetched: a CPU that only executes what others decoded needs none.</summary>
-    internal DecodeCache Decoded => _decoded ??= new();
-
-    /// <summary>Forgets cached translations. A binding calls it whenever something other than an executed instruction may have
-    /// changed paging registers or the guest was executed elsewhere since.</summary>
-    public void FlushTranslations() => Translations.Flush();
+    /// <summary>Forgets cached translations and the references to memory behind them. A binding calls it whenever something other than
+    /// an executed instruction may have changed paging registers or where guest memory is, when writes have to be seen again by
+    /// <see cref="IPhysicalMemory.Ram"/>, or when the guest was executed elsewhere since.</summary>
+    public void FlushTranslations() => Translations.Flush(this);
 
     internal ulong FsBase => _segments[(int)SegmentName.Fs].Base;
 

@@ -27,6 +27,12 @@ public readonly struct FlatCpu : IEmulatedCpu, IEquatable<FlatCpu>
     public static bool IsSupervised => false;
 
     /// <inheritdoc/>
+    public static bool HasStableMemory => true;
+
+    /// <inheritdoc/>
+    public ref byte MemoryBase => ref MemoryMarshal.GetArrayDataReference(_memory);
+
+    /// <inheritdoc/>
     public CpuState State { get; }
 
     /// <inheritdoc/>

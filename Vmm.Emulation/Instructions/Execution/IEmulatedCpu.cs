@@ -19,6 +19,19 @@ public interface IEmulatedCpu : IPhysicalMemory
     /// </summary>
     static abstract bool IsSupervised { get; }
 
+    /// <summary>
+    /// Whether a reference that <see cref="IPhysicalMemory.Ram"/> gave for a whole page stays right, at its distance from
+    /// <see cref="MemoryBase"/>, until the binding calls <see cref="CpuState.FlushTranslations"/>. A constant of the type: for a binding
+    /// where it holds, most accesses do not ask the binding at all.
+    /// </summary>
+    static abstract bool HasStableMemory { get; }
+
+    /// <summary>
+    /// What references to guest memory are remembered relative to: the first element of an array that the runtime may move, or a null
+    /// reference where memory is not the runtime's. Used only if <see cref="HasStableMemory"/>.
+    /// </summary>
+    ref byte MemoryBase { get; }
+
     /// <summary>The registers. Always the same object.</summary>
     CpuState State { get; }
 

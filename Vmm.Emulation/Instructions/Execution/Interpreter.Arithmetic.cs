@@ -57,13 +57,13 @@ internal static partial class Interpreter<TCpu>
                 break;
         }
 
-        T result = Compute(operation, left, right, s.Rflags, out ulong flags);
+        T result = Compute(operation, left, right, s.Carry, out ulong carries);
         if (writes)
         {
             Set(s, in i, destination, result);
         }
 
-        SetStatus(s, flags);
+        s.SetResult(result, carries);
         return true;
     }
 
@@ -76,53 +76,50 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
-        ulong flags;
+        T result;
+        ulong carries;
         bool retry;
         do
         {
-            T result = Compute(i.Operation, left, right, s.Rflags, out flags);
+            result = Compute(i.Operation, left, right, s.Carry, out carries);
             if (!EndUpdate(ref cpu, s, in i, ref update, result, ref left, out retry) && !retry)
             {
                 return false;
             }
         }
         while (retry);
-        SetStatus(s, flags);
+        s.SetResult(result, carries);
         return true;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static T Compute<T>(Operation operation, T left, T right, ulong rflags, out ulong flags)
+    private static T Compute<T>(Operation operation, T left, T right, ulong carry, out ulong carries)
         where T : unmanaged, IBinaryInteger<T>
     {
-        T result;
         switch (operation)
         {
             case Operation.Add:
-                return Flags.Add(left, right, 0, out flags);
+                return Flags.AddCarries(left, right, 0, out carries);
             case Operation.Adc:
-                return Flags.Add(left, right, rflags & FlagBits.Carry, out flags);
+                return Flags.AddCarries(left, right, carry, out carries);
             case Operation.Sbb:
-                return Flags.Subtract(left, right, rflags & FlagBits.Carry, out flags);
+                return Flags.SubtractCarries(left, right, carry, out carries);
             case Operation.Sub or Operation.Cmp:
-                return Flags.Subtract(left, right, 0, out flags);
+                return Flags.SubtractCarries(left, right, 0, out carries);
             case Operation.Or:
-                result = left | right;
-                break;
+                carries = 0;
+                return left | right;
             case Operation.Xor:
-                result = left ^ right;
-                break;
+                carries = 0;
+                return left ^ right;
             default:
-                result = left & right;
-                break;
+                carries = 0;
+                return left & right;
         }
-
-        flags = Flags.Result(result);
-        return result;
     }
 
     /// <summary>Replaces the six status flags.</summary>
-    private static void SetStatus(CpuState s, ulong flags) => s.Rflags = s.Rflags & ~FlagBits.Status | flags;
+    private static void SetStatus(CpuState s, ulong flags) => s.SetStatus(flags);
 
     private static void SetFlags(CpuState s, ulong mask, ulong flags) => s.Rflags = s.Rflags & ~mask | flags & mask;
 
@@ -140,8 +137,9 @@ internal static partial class Interpreter<TCpu>
         if (!i.HasMemoryOperand)
         {
             T register = Get<T>(s, in i, i.Rm);
-            Set(s, in i, i.Rm, ComputeUnary(i.Operation, register, s.Rflags, out ulong registerFlags));
-            SetStatus(s, registerFlags);
+            T registerResult = ComputeUnary(i.Operation, register, s.Carry, out ulong registerCarries);
+            Set(s, in i, i.Rm, registerResult);
+            CommitUnary(s, i.Operation, registerResult, registerCarries);
             return true;
         }
 
@@ -150,40 +148,54 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
-        ulong flags;
+        T result;
+        ulong carries;
         bool retry;
         do
         {
-            T result = ComputeUnary(i.Operation, value, s.Rflags, out flags);
+            result = ComputeUnary(i.Operation, value, s.Carry, out carries);
             if (!EndUpdate(ref cpu, s, in i, ref update, result, ref value, out retry) && !retry)
             {
                 return false;
             }
         }
         while (retry);
-        SetStatus(s, flags);
+        CommitUnary(s, i.Operation, result, carries);
         return true;
     }
 
-    private static T ComputeUnary<T>(Operation operation, T value, ulong rflags, out ulong flags)
+    /// <summary>INC and DEC leave CF alone.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static T ComputeUnary<T>(Operation operation, T value, ulong carry, out ulong carries)
         where T : unmanaged, IBinaryInteger<T>
     {
         T result;
         switch (operation)
         {
             case Operation.Inc:
-                result = Flags.Add(value, T.One, 0, out flags);
-                flags = flags & ~FlagBits.Carry | rflags & FlagBits.Carry;
+                result = Flags.AddCarries(value, T.One, 0, out carries);
+                carries = carries & Flags.HalfCarry | Flags.Carries(carry, (carries ^ carries << 1) >> 63);
                 return result;
             case Operation.Dec:
-                result = Flags.Subtract(value, T.One, 0, out flags);
-                flags = flags & ~FlagBits.Carry | rflags & FlagBits.Carry;
+                result = Flags.SubtractCarries(value, T.One, 0, out carries);
+                carries = carries & Flags.HalfCarry | Flags.Carries(carry, (carries ^ carries << 1) >> 63);
                 return result;
             case Operation.Neg:
-                return Flags.Subtract(T.Zero, value, 0, out flags);
+                return Flags.SubtractCarries(T.Zero, value, 0, out carries);
             default:
-                flags = rflags & FlagBits.Status;
+                carries = 0;
                 return ~value;
+        }
+    }
+
+    /// <summary>NOT leaves the flags alone.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void CommitUnary<T>(CpuState s, Operation operation, T result, ulong carries)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        if (operation != Operation.Not)
+        {
+            s.SetResult(result, carries);
         }
     }
 
@@ -338,6 +350,7 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
+        Written(s, physical, 16);
         UInt128 expected = new(s.General[Rdx], s.General[Rax]);
         bool equal = cpu.CompareExchange16(ref ram, ref expected, new UInt128(s.General[Rcx], s.General[Rbx]));
         if (!equal)

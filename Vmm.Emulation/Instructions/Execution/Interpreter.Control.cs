@@ -54,7 +54,7 @@ internal static partial class Interpreter<TCpu>
     }
 
     private static bool ConditionalJump(CpuState s, in Instruction i)
-        => !IsTrue(s, i.Opcode) || BranchRelative(s, in i);
+        => !s.IsTrue(i.Opcode) || BranchRelative(s, in i);
 
     private static bool Call(ref TCpu cpu, CpuState s, in Instruction i)
     {

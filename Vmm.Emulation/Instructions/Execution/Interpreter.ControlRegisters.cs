@@ -196,7 +196,7 @@ internal static partial class Interpreter<TCpu>
 
     private static void TranslationsChanged(ref TCpu cpu, CpuState s)
     {
-        s.Translations.Flush();
+        s.FlushTranslations();
         cpu.TranslationsChanged();
     }
 

@@ -17,17 +17,23 @@ internal static partial class Interpreter<TCpu>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool Linear(CpuState s, CodeSize mode, int segment, ulong offset, int size, bool write, out ulong linear)
     {
-        // A present, writable data segment that grows up: the common case outside 64-bit mode in one comparison.
-        const uint Plain = SegmentState.CodeOrData | SegmentState.PresentBit | SegmentState.TypeWritable;
-        const uint PlainMask = Plain | SegmentState.UnusableBit | SegmentState.TypeCode | SegmentState.TypeExpandDown;
-        ref SegmentState state = ref s.Segments[segment];
-        if (mode != CodeSize.Bits64 && (state.Access & PlainMask) == Plain && offset + (uint)size - 1 <= state.Limit)
+        if (mode != CodeSize.Bits64 && TryPlain(s, segment, offset, size, out linear))
         {
-            linear = (uint)(offset + state.Base);
             return true;
         }
 
         return LinearChecked(s, mode, segment, offset, size, write, out linear);
+    }
+
+    /// <summary>A present, writable data segment that grows up: the common case outside 64-bit mode in one comparison.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool TryPlain(CpuState s, int segment, ulong offset, int size, out ulong linear)
+    {
+        const uint Plain = SegmentState.CodeOrData | SegmentState.PresentBit | SegmentState.TypeWritable;
+        const uint PlainMask = Plain | SegmentState.UnusableBit | SegmentState.TypeCode | SegmentState.TypeExpandDown;
+        ref SegmentState state = ref s.Segments[segment];
+        linear = (uint)(offset + state.Base);
+        return (state.Access & PlainMask) == Plain && offset + (uint)size - 1 <= state.Limit;
     }
 
     private static bool LinearChecked(CpuState s, CodeSize mode, int segment, ulong offset, int size, bool write, out ulong linear)
@@ -89,22 +95,33 @@ internal static partial class Interpreter<TCpu>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool Translate(ref TCpu cpu, CpuState s, ulong linear, int kind, out ulong physical, bool isImplicit = false)
     {
-        if ((s.Cr0 & 1UL << 31) == 0)
+        if (!TCpu.HasStableMemory && (s.Cr0 & Cr0Pg) == 0)
         {
             physical = linear;
             return true;
         }
 
-        return TranslatePaged(ref cpu, s, linear, kind, out physical, isImplicit);
+        ulong rights = Rights(s, isImplicit);
+        ref TranslationEntry entry = ref s.Translations.Entry(kind, linear);
+        if (entry.Tag == (linear & ~PageMask | rights))
+        {
+            physical = entry.Page | linear & PageMask;
+            return true;
+        }
+
+        return TranslateNew(ref cpu, s, linear, kind, rights, out physical);
     }
 
-    private static bool TranslatePaged(ref TCpu cpu, CpuState s, ulong linear, int kind, out ulong physical, bool isImplicit)
+    /// <summary>What a translation depends on beside the tables: valid 1, user 2, implicit 4, RFLAGS.AC 8, paging 16.</summary>
+    private static ulong Rights(CpuState s, bool isImplicit)
+        => (isImplicit ? 5UL : 1UL | (s.Cpl == 3 ? 2UL : 0) | (s.ControlFlags & FlagBits.AlignmentCheck) >> 15) | (s.Cr0 & Cr0Pg) >> 27;
+
+    private static bool TranslateNew(ref TCpu cpu, CpuState s, ulong linear, int kind, ulong rights, out ulong physical)
     {
-        bool user = s.Cpl == 3 && !isImplicit;
-        ulong tag = linear & ~PageMask | 1 | (user ? 2UL : 0) | (isImplicit ? 4UL : (s.Rflags & FlagBits.AlignmentCheck) >> 15);
-        if (s.Translations.TryGet(kind, tag, out ulong page))
+        if ((s.Cr0 & Cr0Pg) == 0)
         {
-            physical = page | linear & PageMask;
+            physical = linear;
+            Remember(ref cpu, s, linear, kind, rights, physical);
             return true;
         }
 
@@ -116,13 +133,13 @@ internal static partial class Interpreter<TCpu>
         }
 
         PageAccess access = (PageAccess)(kind == TranslationCache.Write ? 1 : kind == TranslationCache.Fetch ? 2 : 0)
-            | (user ? PageAccess.User : 0) | (isImplicit ? PageAccess.Implicit : 0);
+            | ((rights & 2) != 0 ? PageAccess.User : 0) | ((rights & 4) != 0 ? PageAccess.Implicit : 0);
         Translation result = PageWalker.Translate(ref cpu, s.Paging, linear, access);
         physical = result.PhysicalAddress;
         switch (result.Status)
         {
             case TranslationStatus.Mapped:
-                s.Translations.Set(kind, tag, physical & ~PageMask);
+                Remember(ref cpu, s, linear, kind, rights, physical);
                 return true;
             case TranslationStatus.PageFault:
                 s.Outcome = new(ExecutionStatus.Fault, Vector.PageFault, true, result.ErrorCode, linear);
@@ -130,6 +147,36 @@ internal static partial class Interpreter<TCpu>
             default:
                 s.Outcome = new(ExecutionStatus.Refused);
                 return false;
+        }
+    }
+
+    /// <summary>Pages with code have no host address for writes: each has to be noticed.</summary>
+    private static void Remember(ref TCpu cpu, CpuState s, ulong linear, int kind, ulong rights, ulong physical)
+    {
+        ref TranslationEntry entry = ref s.Translations.Entry(kind, linear);
+        ulong page = physical & ~PageMask;
+        linear &= ~PageMask;
+        entry = new() { Tag = linear | rights, Page = page };
+        if (!TCpu.HasStableMemory || kind == TranslationCache.Fetch || kind == TranslationCache.Write && s.CodePages.Contains(page))
+        {
+            return;
+        }
+
+        ref byte ram = ref cpu.Ram(page, 0x1000, kind == TranslationCache.Write);
+        if (!Unsafe.IsNullRef(ref ram))
+        {
+            entry.HostTag = entry.Tag;
+            entry.Host = Unsafe.ByteOffset(ref cpu.MemoryBase, ref ram) - (nint)linear;
+        }
+    }
+
+    /// <summary>RAM was written: code that was decoded from it is looked at again.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Written(CpuState s, ulong physical, int length)
+    {
+        if (s.CodePages.Overlaps(physical, length))
+        {
+            s.CodeChanged();
         }
     }
 
@@ -220,6 +267,7 @@ internal static partial class Interpreter<TCpu>
             if (!Unsafe.IsNullRef(ref ram))
             {
                 Unsafe.WriteUnaligned(ref ram, value);
+                Written(s, physical, size);
                 return true;
             }
 
@@ -254,6 +302,7 @@ internal static partial class Interpreter<TCpu>
         if (!Unsafe.IsNullRef(ref ram))
         {
             data.CopyTo(MemoryMarshal.CreateSpan(ref ram, data.Length));
+            Written(s, physical, data.Length);
             return true;
         }
 

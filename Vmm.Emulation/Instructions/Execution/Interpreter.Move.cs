@@ -228,24 +228,6 @@ internal static partial class Interpreter<TCpu>
         return true;
     }
 
-    /// <summary>The sixteen conditions (volume 1, appendix B).</summary>
-    private static bool IsTrue(CpuState s, int condition)
-    {
-        ulong flags = s.Rflags;
-        bool value = (condition >> 1 & 7) switch
-        {
-            0 => (flags & FlagBits.Overflow) != 0,
-            1 => (flags & FlagBits.Carry) != 0,
-            2 => (flags & FlagBits.Zero) != 0,
-            3 => (flags & (FlagBits.Carry | FlagBits.Zero)) != 0,
-            4 => (flags & FlagBits.Sign) != 0,
-            5 => (flags & FlagBits.Parity) != 0,
-            6 => ((flags >> 7 ^ flags >> 11) & 1) != 0,
-            _ => ((flags >> 7 ^ flags >> 11) & 1) != 0 || (flags & FlagBits.Zero) != 0,
-        };
-        return value ^ (condition & 1) != 0;
-    }
-
     /// <summary>The source is read, and faults, whatever the condition; 32-bit destinations are zero-extended in any case.</summary>
     private static bool ConditionalMove(ref TCpu cpu, CpuState s, in Instruction i)
     {
@@ -277,7 +259,7 @@ internal static partial class Interpreter<TCpu>
                 break;
         }
 
-        SetSized(s, i.Reg, IsTrue(s, i.Opcode) ? value : s.General[i.Reg], i.OperandSize);
+        SetSized(s, i.Reg, s.IsTrue(i.Opcode) ? value : s.General[i.Reg], i.OperandSize);
         return true;
     }
 

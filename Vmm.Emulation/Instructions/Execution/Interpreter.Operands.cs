@@ -245,6 +245,7 @@ internal static partial class Interpreter<TCpu>
             return written;
         }
 
+        Written(s, update.Physical, Unsafe.SizeOf<T>());
         ref byte ram = ref cpu.Ram(update.Physical, Unsafe.SizeOf<T>(), write: true);
         if (Unsafe.IsNullRef(ref ram))
         {

@@ -9,6 +9,12 @@ namespace Vmm.Emulation.Instructions.Execution;
 /// <summary>Fetch, decode, execute, retire; and delivery of what was raised.</summary>
 internal static partial class Interpreter<TCpu>
 {
+    /// <summary>
+    /// Instructions after which code is compared with memory anew, whatever the guest does: what another CPU writes is seen by a loop
+    /// that never serializes too.
+    /// </summary>
+    private const long EpochLength = 1 << 16;
+
     internal static ExecutionResult Step(ref TCpu cpu, out Instruction instruction)
     {
         CpuState s = cpu.State;
@@ -32,13 +38,20 @@ internal static partial class Interpreter<TCpu>
     internal static ExecutionResult Run(ref TCpu cpu, long maximum, bool deliver, out long executed)
     {
         CpuState s = cpu.State;
+        BlockCache blocks = BlockCache.Of(s);
         long count = 0;
+        long epochEnd = 0;
+        Refresh(s);
         while (count < maximum)
         {
-            ref readonly Instruction fetched = ref Fetch(ref cpu, s);
-            if (!Unsafe.IsNullRef(in fetched) && Execute(ref cpu, s, in fetched))
+            if (count >= epochEnd)
             {
-                count++;
+                s.CodeEpoch++;
+                epochEnd = count + EpochLength;
+            }
+
+            if (RunBlocks(ref cpu, s, blocks, Math.Min(maximum, epochEnd), ref count) && RunOne(ref cpu, s, maximum, ref count))
+            {
                 continue;
             }
 
@@ -46,6 +59,8 @@ internal static partial class Interpreter<TCpu>
             if (result.Status == ExecutionStatus.Fault && deliver)
             {
                 result = DeliverFault(ref cpu, in result);
+                s.CodeEpoch++;
+                Refresh(s);
                 if (result.Status == ExecutionStatus.Completed)
                 {
                     count++;
@@ -61,6 +76,33 @@ internal static partial class Interpreter<TCpu>
         return default;
     }
 
+    /// <summary>
+    /// What blocks cannot hold: instructions across pages, those that fault when they are fetched, and all while TF, RF or a shadow
+    /// asks for one at a time.
+    /// </summary>
+    private static bool RunOne(ref TCpu cpu, CpuState s, long maximum, ref long count)
+    {
+        if (count >= maximum)
+        {
+            return true;
+        }
+
+        ref readonly Instruction fetched = ref Fetch(ref cpu, s);
+        if (Unsafe.IsNullRef(in fetched) || !Execute(ref cpu, s, in fetched))
+        {
+            return false;
+        }
+
+        count++;
+        if (IsSerializing(fetched.Operation))
+        {
+            s.CodeEpoch++;
+        }
+
+        Refresh(s);
+        return true;
+    }
+
     /// <summary>Executes and retires; false when the outcome is anything but plain completion.</summary>
     private static bool Execute(ref TCpu cpu, CpuState s, in Instruction i)
     {
@@ -74,7 +116,7 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
-        bool traps = (s.Rflags & FlagBits.Trap) != 0;
+        bool traps = (s.ControlFlags & FlagBits.Trap) != 0;
         if (!Dispatch(ref cpu, s, in i))
         {
             return false;
@@ -82,7 +124,7 @@ internal static partial class Interpreter<TCpu>
 
         s.Rip = s.NextRip;
         s.Shadow = s.NextShadow;
-        if ((s.Rflags & FlagBits.Resume) != 0 && !s.KeepsResume)
+        if ((s.ControlFlags & FlagBits.Resume) != 0 && !s.KeepsResume)
         {
             s.Rflags &= ~FlagBits.Resume;
         }
@@ -195,44 +237,10 @@ internal static partial class Interpreter<TCpu>
             linear = (uint)(linear + code.Base);
         }
 
-        if ((linear & PageMask) <= 0x1000 - DecodeCache.Window)
-        {
-            if (!Translate(ref cpu, s, linear, TranslationCache.Fetch, out ulong physical))
-            {
-                return ref Unsafe.NullRef<Instruction>();
-            }
-
-            ref byte bytes = ref cpu.Ram(physical, DecodeCache.Window, write: false);
-            if (!Unsafe.IsNullRef(ref bytes))
-            {
-                ref DecodeCache.Entry entry = ref s.Decoded.Find(physical << 3 | 4 | (uint)mode, ref bytes, out bool hit);
-                if (hit)
-                {
-                    return ref entry.Instruction;
-                }
-
-                return ref Miss(s, ref entry, physical, ref bytes, mode);
-            }
-        }
-
         return ref FetchByParts(ref cpu, s, linear, mode);
     }
 
-    /// <summary>Decodes into the cache. Another CPU may be writing here: what is decoded is the copy that the entry keeps.</summary>
-    private static ref readonly Instruction Miss(CpuState s, ref DecodeCache.Entry entry, ulong physical, ref byte bytes, CodeSize mode)
-    {
-        Span<byte> copy = stackalloc byte[DecodeCache.Window];
-        MemoryMarshal.CreateReadOnlySpan(ref bytes, DecodeCache.Window).CopyTo(copy);
-        if (!Finish(s, Decoder.Decode(copy, mode, out Instruction decoded), mode, in decoded))
-        {
-            return ref Unsafe.NullRef<Instruction>();
-        }
-
-        entry.Set(physical << 3 | 4 | (uint)mode, ref MemoryMarshal.GetReference(copy), in decoded);
-        return ref entry.Instruction;
-    }
-
-    /// <summary>Near a page's end, or in memory that is not RAM: the second page is touched only if decoding needs it.</summary>
+    /// <summary>The second page is touched only if decoding needs it.</summary>
     private static ref readonly Instruction FetchByParts(ref TCpu cpu, CpuState s, ulong linear, CodeSize mode)
     {
         Span<byte> bytes = stackalloc byte[Decoder.MaximumLength];
@@ -259,7 +267,8 @@ internal static partial class Interpreter<TCpu>
             return ref Unsafe.NullRef<Instruction>();
         }
 
-        return ref s.Decoded.Keep(decoded);
+        s.Fetched = decoded;
+        return ref s.Fetched;
     }
 
     /// <summary>Code is executed from RAM only: fetching from a device is refused.</summary>

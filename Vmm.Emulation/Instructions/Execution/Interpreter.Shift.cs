@@ -34,9 +34,15 @@ internal static partial class Interpreter<TCpu>
         where T : unmanaged, IBinaryInteger<T>
     {
         T value = Get<T>(s, in i, i.Rm);
-        ulong flags = s.Rflags & FlagBits.Status;
-        Set(s, in i, i.Rm, count == 0 ? value : ComputeShift(i.Operation, value, count, ref flags));
-        SetStatus(s, flags);
+        if (count == 0)
+        {
+            Set(s, in i, i.Rm, value);
+            return true;
+        }
+
+        T result = ComputeShift(i.Operation, value, count, s.Carry, out ulong carries);
+        Set(s, in i, i.Rm, result);
+        CommitShift(s, i.Operation, result, carries);
         return true;
     }
 
@@ -48,14 +54,18 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
-        ulong flags = s.Rflags & FlagBits.Status;
-        T result = count == 0 ? value : ComputeShift(i.Operation, value, count, ref flags);
+        ulong carries = 0;
+        T result = count == 0 ? value : ComputeShift(i.Operation, value, count, s.Carry, out carries);
         if (!EndUpdate(ref cpu, s, in i, ref update, result, ref value, out _))
         {
             return false;
         }
 
-        SetStatus(s, flags);
+        if (count != 0)
+        {
+            CommitShift(s, i.Operation, result, carries);
+        }
+
         return true;
     }
 
@@ -63,13 +73,13 @@ internal static partial class Interpreter<TCpu>
     /// Shifts by a count that is not 0. OF is defined for a count of 1 only; for others it has the value that the same rule
     /// gives, as current processors do.
     /// </summary>
-    private static T ComputeShift<T>(Operation operation, T operand, int count, ref ulong flags)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static T ComputeShift<T>(Operation operation, T operand, int count, ulong carry, out ulong carries)
         where T : unmanaged, IBinaryInteger<T>
     {
         int bits = Unsafe.SizeOf<T>() * 8;
         ulong value = Widen(operand);
         ulong mask = bits == 64 ? ulong.MaxValue : (1UL << bits) - 1;
-        ulong carry = flags & FlagBits.Carry;
         ulong result;
         ulong overflow;
         switch (operation)
@@ -79,13 +89,13 @@ internal static partial class Interpreter<TCpu>
                 result = count == 0 ? value : (value << count | value >> bits - count) & mask;
                 carry = result & 1;
                 overflow = result >> bits - 1 ^ carry;
-                return Rotated<T>(result, carry, overflow, ref flags);
+                break;
             case Operation.Ror:
                 count &= bits - 1;
                 result = count == 0 ? value : (value >> count | value << bits - count) & mask;
                 carry = result >> bits - 1;
                 overflow = (result >> bits - 1 ^ result >> bits - 2) & 1;
-                return Rotated<T>(result, carry, overflow, ref flags);
+                break;
             case Operation.Rcl:
                 count %= bits + 1;
                 result = value;
@@ -97,7 +107,7 @@ internal static partial class Interpreter<TCpu>
                 }
 
                 overflow = result >> bits - 1 ^ carry;
-                return Rotated<T>(result, carry, overflow, ref flags);
+                break;
             case Operation.Rcr:
                 count %= bits + 1;
                 result = value;
@@ -109,7 +119,7 @@ internal static partial class Interpreter<TCpu>
                 }
 
                 overflow = (result >> bits - 1 ^ result >> bits - 2) & 1;
-                return Rotated<T>(result, carry, overflow, ref flags);
+                break;
             case Operation.Shl or Operation.Sal:
                 result = count >= bits ? 0 : value << count & mask;
                 carry = count > bits ? 0 : value >> bits - count & 1;
@@ -128,17 +138,23 @@ internal static partial class Interpreter<TCpu>
                 break;
         }
 
-        // AF is undefined (volume 2, SAL/SAR/SHL/SHR); processors clear it.
-        T shifted = Truncate<T>(result);
-        flags = Flags.Result(shifted) | carry | (overflow & 1) << 11;
-        return shifted;
+        carries = Flags.Carries(carry, overflow & 1);
+        return Truncate<T>(result);
     }
 
-    private static T Rotated<T>(ulong result, ulong carry, ulong overflow, ref ulong flags)
+    /// <summary>Rotations change CF and OF only. AF is undefined after shifts (volume 2, SAL/SAR/SHL/SHR); processors clear it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void CommitShift<T>(CpuState s, Operation operation, T result, ulong carries)
         where T : unmanaged, IBinaryInteger<T>
     {
-        flags = flags & ~(FlagBits.Carry | FlagBits.Overflow) | carry & 1 | (overflow & 1) << 11;
-        return Truncate<T>(result);
+        if (operation is Operation.Rol or Operation.Ror or Operation.Rcl or Operation.Rcr)
+        {
+            s.SetTopCarries(carries);
+        }
+        else
+        {
+            s.SetResult(result, carries);
+        }
     }
 
     private static bool DoubleShift(ref TCpu cpu, CpuState s, in Instruction i) => i.SizeLog2 switch

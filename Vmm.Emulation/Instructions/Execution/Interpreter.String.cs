@@ -141,6 +141,7 @@ internal static partial class Interpreter<TCpu>
             }
 
             MemoryMarshal.CreateReadOnlySpan(ref read, bytes).CopyTo(MemoryMarshal.CreateSpan(ref write, bytes));
+            Written(s, toPhysical, bytes);
             SetSized(s, Rsi, source + (uint)bytes, i.AddressSize);
         }
         else
@@ -151,6 +152,7 @@ internal static partial class Interpreter<TCpu>
                 return 0;
             }
 
+            Written(s, toPhysical, bytes);
             Span<byte> target = MemoryMarshal.CreateSpan(ref write, bytes);
             switch (size)
             {

@@ -299,7 +299,7 @@ internal static partial class Interpreter<TCpu>
         }
 
         s.Pkru = (uint)s.General[Rax];
-        s.Translations.Flush();
+        s.FlushTranslations();
         return true;
     }
 }

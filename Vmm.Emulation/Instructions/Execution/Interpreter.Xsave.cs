@@ -401,7 +401,7 @@ internal static partial class Interpreter<TCpu>
         if (1UL << index == ProtectionKeyState)
         {
             s.Pkru = from.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(from) : 0;
-            s.Translations.Flush();
+            s.FlushTranslations();
         }
         else if (from.Length > 0)
         {

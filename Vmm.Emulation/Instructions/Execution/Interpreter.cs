@@ -43,7 +43,7 @@ internal static partial class Interpreter<TCpu>
                 or Operation.Sar:
                 return Shift(ref cpu, s, in i);
             case Operation.Setcc:
-                return WriteE(ref cpu, s, in i, IsTrue(s, i.Opcode) ? (byte)1 : (byte)0);
+                return WriteE(ref cpu, s, in i, s.IsTrue(i.Opcode) ? (byte)1 : (byte)0);
             case Operation.Cmovcc:
                 return ConditionalMove(ref cpu, s, in i);
             case Operation.Nop or Operation.Pause or Operation.ReservedNop or Operation.Endbr32 or Operation.Endbr64 or Operation.Prefetch

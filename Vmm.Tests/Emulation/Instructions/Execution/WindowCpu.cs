@@ -11,6 +11,10 @@ internal readonly struct WindowCpu(CpuState state, byte[] window, ulong address)
 {
     public static bool IsSupervised => false;
 
+    public static bool HasStableMemory => false;
+
+    public ref byte MemoryBase => ref Unsafe.NullRef<byte>();
+
     public CpuState State => state;
 
     public bool Admits(in Instruction instruction) => true;

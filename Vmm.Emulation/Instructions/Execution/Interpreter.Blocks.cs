@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Vmm.Emulation.Instructions.Decoding;
+
+namespace Vmm.Emulation.Instructions.Execution;
+
+/// <summary>
+/// Execution by blocks: instructions that follow each other within a page up to a control transfer, decoded once, with the handler
+/// chosen for each. A block is found by its linear address and compared with memory once in an epoch; an epoch ends where the
+/// processor serializes, with each run, and with a write of this CPU to decoded code.
+/// </summary>
+internal static partial class Interpreter<TCpu>
+{
+    /// <summary>Runs blocks until the limit, or until an instruction has to be executed by itself (true), or does not just complete (false).</summary>
+    private static bool RunBlocks(ref TCpu cpu, CpuState s, BlockCache blocks, long maximum, ref long count)
+    {
+        long left = maximum - count;
+        while (left > 0 && !s.IsSpecial)
+        {
+            ulong rip = s.Rip;
+            ulong linear = rip + s.CodeBase & s.CodeMask;
+            ref BlockCache.Jump jump = ref blocks.JumpTo(linear);
+            if ((jump.Linear != linear || jump.Context != s.CodeContext) && !Locate(ref cpu, s, blocks, linear, ref jump))
+            {
+                break;
+            }
+
+            ref BlockCache.Block block = ref blocks[jump.Block];
+            if (block.Epoch != s.CodeEpoch && !Verify(ref cpu, s, blocks, ref block))
+            {
+                jump = default;
+                break;
+            }
+
+            if (rip + (uint)block.Length - 1 > s.CodeLimit)
+            {
+                break;
+            }
+
+            int at = 0;
+            ref MicroOp op = ref blocks.Op(block.First);
+            s.BlockEnd = (int)Math.Min(left, block.Count);
+            do
+            {
+                ulong next = rip + op.Length & s.CodeMask;
+                s.NextRip = next;
+                if (TCpu.IsSupervised)
+                {
+                    s.Rip = rip;
+                    if (!cpu.Admits(in op.Instruction))
+                    {
+                        s.Outcome = new(ExecutionStatus.Refused);
+                        count = maximum - left + at;
+                        return false;
+                    }
+                }
+
+                if (!op.Handler.Execute(ref cpu, s, ref op))
+                {
+                    s.Rip = rip;
+                    count = maximum - left + at;
+                    return false;
+                }
+
+                if (TCpu.IsSupervised)
+                {
+                    s.Rip = s.NextRip;
+                    cpu.Retired();
+                }
+
+                at++;
+                rip = next;
+                op = ref Unsafe.Add(ref op, 1);
+            }
+            while (at < s.BlockEnd);
+            s.Rip = s.NextRip;
+            left -= at;
+        }
+
+        bool isHalt = s.Halted && left != maximum - count;
+        count = maximum - left;
+        if (!isHalt)
+        {
+            return true;
+        }
+
+        // HLT counts as executed by its outcome.
+        count--;
+        s.Outcome = new(ExecutionStatus.Halted);
+        return false;
+    }
+
+    /// <summary>Takes over what instructions outside blocks may have changed: mode, rights, and whether blocks may run at all.</summary>
+    private static void Refresh(CpuState s)
+    {
+        CodeSize mode = s.CodeSize;
+        bool user = s.Cpl == 3;
+        const ulong CacheNothing = 32;
+        bool checksAlignment = user && (s.ControlFlags & FlagBits.AlignmentCheck) != 0 && (s.Cr0 & 1UL << 18) != 0;
+        s.DataRights = Rights(s, isImplicit: false) | (checksAlignment ? CacheNothing : 0);
+        s.CodeContext = CodeContexts.Make(s.TranslationVersion, mode, user);
+        s.CodeMask = mode == CodeSize.Bits64 ? ulong.MaxValue : uint.MaxValue;
+        s.CodeBase = mode == CodeSize.Bits64 ? 0 : s.Segments[(int)SegmentName.Cs].Base;
+        s.CodeLimit = mode == CodeSize.Bits64 ? ulong.MaxValue : s.Segments[(int)SegmentName.Cs].Limit;
+        s.IsSpecial = (s.ControlFlags & (FlagBits.Trap | FlagBits.Resume)) != 0 || s.Shadow != InterruptShadow.None || s.Halted;
+    }
+
+    /// <summary>Finds or decodes the block at an address; false where there is none, for whatever reason.</summary>
+    private static bool Locate(ref TCpu cpu, CpuState s, BlockCache blocks, ulong linear, ref BlockCache.Jump jump)
+    {
+        if (!Translate(ref cpu, s, linear, TranslationCache.Fetch, out ulong physical))
+        {
+            return false;
+        }
+
+        CodeSize mode = CodeContexts.CodeSizeOf(s.CodeContext);
+        int index = blocks.Find(physical, mode);
+        if (index < 0)
+        {
+            if (blocks.MakeRoom())
+            {
+                s.CodePages.Clear();
+            }
+
+            // The tables may have grown.
+            jump = ref blocks.JumpTo(linear);
+            index = blocks.Add(physical, mode);
+        }
+
+        ref BlockCache.Block block = ref blocks[index];
+        if (block.Count == 0 && !Decode(ref cpu, s, blocks, ref block))
+        {
+            return false;
+        }
+
+        jump.Linear = linear;
+        jump.Context = s.CodeContext;
+        jump.Block = index;
+        return true;
+    }
+
+    /// <summary>Whether memory still holds what a block was decoded from; if not it is decoded again.</summary>
+    private static bool Verify(ref TCpu cpu, CpuState s, BlockCache blocks, ref BlockCache.Block block)
+    {
+        if (block.Count == 0)
+        {
+            return false;
+        }
+
+        ref byte memory = ref cpu.Ram(block.Physical, block.Length, write: false);
+        if (Unsafe.IsNullRef(ref memory))
+        {
+            return false;
+        }
+
+        if (!MemoryMarshal.CreateReadOnlySpan(ref memory, block.Length).SequenceEqual(blocks.Bytes(in block)))
+        {
+            return Decode(ref cpu, s, blocks, ref block);
+        }
+
+        block.Epoch = s.CodeEpoch;
+        return true;
+    }
+
+    /// <summary>Decodes a block. Another CPU may be writing here: what is decoded is the copy that the block keeps.</summary>
+    private static bool Decode(ref TCpu cpu, CpuState s, BlockCache blocks, ref BlockCache.Block block)
+    {
+        int room = Math.Min(BlockCache.MaximumLength, 0x1000 - (int)(block.Physical & PageMask));
+        ref byte memory = ref cpu.Ram(block.Physical, room, write: false);
+        if (Unsafe.IsNullRef(ref memory))
+        {
+            return false;
+        }
+
+        Span<byte> copy = stackalloc byte[BlockCache.MaximumLength];
+        copy = copy[..room];
+        MemoryMarshal.CreateReadOnlySpan(ref memory, room).CopyTo(copy);
+        Span<MicroOp> ops = blocks.Scratch;
+        int count = 0;
+        int length = 0;
+        while (count < BlockCache.MaximumCount)
+        {
+            ReadOnlySpan<byte> window = copy[length..Math.Min(room, length + Decoder.MaximumLength)];
+            if (Decoder.Decode(window, block.Mode, out Instruction decoded) != DecodeStatus.Decoded)
+            {
+                break;
+            }
+
+            length += decoded.Length;
+            bool ends = Select(in decoded, out ops[count++]);
+            if (ends || length == room)
+            {
+                break;
+            }
+        }
+
+        if (count == 0 || !blocks.TrySet(ref block, copy[..length], ops[..count]))
+        {
+            BlockCache.Retire(ref block, isEmpty: count == 0);
+            return false;
+        }
+
+        block.Epoch = s.CodeEpoch;
+        if (s.CodePages.Add(block.Physical, length))
+        {
+            s.Translations.DropHostWrites(block.Physical & ~PageMask);
+        }
+
+        return true;
+    }
+
+    /// <summary>Instructions after which changes of code have to be seen (volume 3, section 9.3).</summary>
+    private static bool IsSerializing(Operation operation)
+        => operation is Operation.MovCr or Operation.MovDr or Operation.Wrmsr or Operation.Cpuid or Operation.Iret or Operation.Invlpg
+            or Operation.Invpcid or Operation.Invd or Operation.Wbinvd or Operation.Wbnoinvd or Operation.Lgdt or Operation.Lidt
+            or Operation.Lldt or Operation.Ltr or Operation.Lmsw or Operation.Rsm or Operation.Serialize;
+}
