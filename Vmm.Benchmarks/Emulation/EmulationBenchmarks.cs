@@ -35,6 +35,7 @@ internal static class EmulationBenchmarks
             Execute("register loop", GuestLoops.Registers, reference, CReference.RegisterLoop);
             Execute("copy loop", GuestLoops.Copy, reference, CReference.CopyLoop);
             Execute("copy loop, paging on", GuestLoops.CopyPaged, null, CReference.CopyLoop);
+            Execute("kernel loop, 64-bit", GuestLoops.Kernel, null, CReference.CopyLoop);
         }
 
         if (args.Length == 0 || args.Contains("cpuid"))

@@ -31,11 +31,14 @@ internal static class GuestLoops
 
     internal static FlatCpu CopyPaged() => Create(CopyCode, paging: true);
 
+    internal static FlatCpu Kernel() => Create(KernelLoop.Code, paging: true);
+
     /// <summary>64-bit with identity-mapped 2 MiB pages, or 32-bit without paging.</summary>
     private static FlatCpu Create(byte[] code, bool paging)
     {
         byte[] memory = new byte[1 << 20];
         code.CopyTo(memory, Code);
+        KernelLoop.WriteList(memory);
         CpuState state = new() { Rip = Code, Cr0 = 0x11 };
         state.Segments[(int)SegmentName.Cs] = new() { Access = 0xC09B, Limit = uint.MaxValue, Selector = 8 };
         foreach (SegmentName segment in (ReadOnlySpan<SegmentName>)[SegmentName.Es, SegmentName.Ss, SegmentName.Ds, SegmentName.Fs, SegmentName.Gs])
@@ -52,6 +55,7 @@ internal static class GuestLoops
             state.Cr3 = 0x1000;
             state.Cr4 = 0x20;
             state.Efer = 0x500;
+            state.General[4] = 0x7000;
             state.Segments[(int)SegmentName.Cs] = new() { Access = 0xA09B, Limit = uint.MaxValue, Selector = 8 };
         }
 

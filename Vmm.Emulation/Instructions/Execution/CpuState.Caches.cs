@@ -30,8 +30,8 @@ public sealed partial class CpuState
     /// <summary>Distinguishes what the same linear address may hold: the state of the translations, the code size and user mode.</summary>
     internal ulong CodeContext;
 
-    /// <summary>Counts what may have changed translations.</summary>
-    internal ulong TranslationVersion;
+    /// <summary>Counts what may have changed translations, from 1 on.</summary>
+    internal ulong TranslationVersion = 1;
 
     /// <summary>Counts the points at which changes of code have to be seen.</summary>
     internal long CodeEpoch;

@@ -22,15 +22,16 @@ internal static partial class Interpreter<TCpu>
             ulong rip = s.Rip;
             ulong linear = rip + s.CodeBase & s.CodeMask;
             ref BlockCache.Jump jump = ref blocks.JumpTo(linear);
-            if ((jump.Linear != linear || jump.Context != s.CodeContext) && !Locate(ref cpu, s, blocks, linear, ref jump))
+            int index = jump.Linear == linear && jump.Context == s.CodeContext ? jump.Block : Locate(ref cpu, s, blocks, linear);
+            if (index < 0)
             {
                 break;
             }
 
-            ref BlockCache.Block block = ref blocks[jump.Block];
+            ref BlockCache.Block block = ref blocks[index];
             if (block.Epoch != s.CodeEpoch && !Verify(ref cpu, s, blocks, ref block))
             {
-                jump = default;
+                blocks.JumpTo(linear) = default;
                 break;
             }
 
@@ -107,12 +108,12 @@ internal static partial class Interpreter<TCpu>
         s.IsSpecial = (s.ControlFlags & (FlagBits.Trap | FlagBits.Resume)) != 0 || s.Shadow != InterruptShadow.None || s.Halted;
     }
 
-    /// <summary>Finds or decodes the block at an address; false where there is none, for whatever reason.</summary>
-    private static bool Locate(ref TCpu cpu, CpuState s, BlockCache blocks, ulong linear, ref BlockCache.Jump jump)
+    /// <summary>Finds or decodes the block at an address; -1 where there is none, for whatever reason.</summary>
+    private static int Locate(ref TCpu cpu, CpuState s, BlockCache blocks, ulong linear)
     {
         if (!Translate(ref cpu, s, linear, TranslationCache.Fetch, out ulong physical))
         {
-            return false;
+            return -1;
         }
 
         CodeSize mode = CodeContexts.CodeSizeOf(s.CodeContext);
@@ -124,21 +125,20 @@ internal static partial class Interpreter<TCpu>
                 s.CodePages.Clear();
             }
 
-            // The tables may have grown.
-            jump = ref blocks.JumpTo(linear);
             index = blocks.Add(physical, mode);
         }
 
         ref BlockCache.Block block = ref blocks[index];
         if (block.Count == 0 && !Decode(ref cpu, s, blocks, ref block))
         {
-            return false;
+            return -1;
         }
 
+        ref BlockCache.Jump jump = ref blocks.JumpTo(linear);
         jump.Linear = linear;
         jump.Context = s.CodeContext;
         jump.Block = index;
-        return true;
+        return index;
     }
 
     /// <summary>Whether memory still holds what a block was decoded from; if not it is decoded again.</summary>

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+namespace Vmm.Benchmarks.Emulation;
+
+/// <summary>
+/// 64-bit code with the mix of a kernel: calls and returns, saved registers, pointers followed through paging, narrow loads, stores,
+/// flags tested and branched on, and a copy.
+/// </summary>
+internal static class KernelLoop
+{
+    /// <summary>
+    /// start: mov ecx, 64; mov rsi, 0x10000 (a list of 64 nodes: next, key, byte, count)
+    /// next: mov rdi, rsi; call work; mov rsi, [rsi]; dec ecx; jnz next
+    /// lea rsi, [0x10000]; lea rdi, [0x20000]; mov ecx, 32; rep movsq; jmp start
+    /// work: push rbp; mov rbp, rsp; push rbx; movzx eax, byte [rdi+16]; test al, 1; jz even; add qword [rdi+24], 1; jmp join
+    /// even: sub dword [rdi+20], 1
+    /// join: mov rbx, [rdi+8]; cmp rbx, 100; jae big; shl rbx, 3; add rax, rbx
+    /// big: and eax, 0xFFFF; mov [rbp-16], rax; xor eax, [rbp-16]; mov [rdi+18], al; pop rbx; pop rbp; ret
+    /// </summary>
+    internal static readonly byte[] Code =
+    [
+        0xB9, 0x40, 0x00, 0x00, 0x00, 0x48, 0xC7, 0xC6, 0x00, 0x00, 0x01, 0x00,
+        0x48, 0x89, 0xF7, 0xE8, 0x26, 0x00, 0x00, 0x00, 0x48, 0x8B, 0x36, 0xFF, 0xC9, 0x75, 0xF1,
+        0x48, 0x8D, 0x34, 0x25, 0x00, 0x00, 0x01, 0x00, 0x48, 0x8D, 0x3C, 0x25, 0x00, 0x00, 0x02, 0x00, 0xB9, 0x20, 0x00, 0x00, 0x00,
+        0xF3, 0x48, 0xA5, 0xE9, 0xC8, 0xFF, 0xFF, 0xFF, 0x90, 0x90,
+        0x55, 0x48, 0x89, 0xE5, 0x53, 0x0F, 0xB6, 0x47, 0x10, 0xA8, 0x01, 0x74, 0x07, 0x48, 0x83, 0x47, 0x18, 0x01, 0xEB, 0x04,
+        0x83, 0x6F, 0x14, 0x01,
+        0x48, 0x8B, 0x5F, 0x08, 0x48, 0x83, 0xFB, 0x64, 0x73, 0x07, 0x48, 0xC1, 0xE3, 0x03, 0x48, 0x01, 0xD8,
+        0x25, 0xFF, 0xFF, 0x00, 0x00, 0x48, 0x89, 0x45, 0xF0, 0x33, 0x45, 0xF0, 0x88, 0x47, 0x12, 0x5B, 0x5D, 0xC3,
+    ];
+
+    /// <summary>The list that the code follows: 64 nodes of 32 bytes, each over another page than the one before.</summary>
+    internal static void WriteList(Span<byte> memory)
+    {
+        const int Nodes = 64;
+        for (int node = 0; node < Nodes; node++)
+        {
+            Span<byte> at = memory[Address(node)..];
+            BitConverter.TryWriteBytes(at, (ulong)Address((node + 1) % Nodes));
+            BitConverter.TryWriteBytes(at[8..], (ulong)(node * 3));
+            at[16] = (byte)(node * 7);
+        }
+    }
+
+    private static int Address(int node) => 0x1_0000 + (node % 8 << 12) + node / 8 * 32;
+}
