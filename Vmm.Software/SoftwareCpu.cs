@@ -16,6 +16,12 @@ internal readonly struct SoftwareCpu<TWatch>(SoftwareVcpu vcpu, CpuState state) 
     public static bool IsSupervised => TWatch.IsWatched;
 
     /// <inheritdoc/>
+    public static bool HasStableMemory => !TWatch.IsWatched;
+
+    /// <inheritdoc/>
+    public ref byte MemoryBase => ref Unsafe.NullRef<byte>();
+
+    /// <inheritdoc/>
     public CpuState State => state;
 
     /// <inheritdoc/>

@@ -54,6 +54,9 @@ public sealed partial class CpuState
     /// <summary>The blocks of decoded instructions, of the type that the executor for the binding knows.</summary>
     internal object? Blocks;
 
+    /// <summary>The blocks of another binding that drives the same CPU in turn.</summary>
+    internal object? OtherBlocks;
+
     /// <summary>Pages with bytes that blocks were decoded from.</summary>
     internal CodePages CodePages { get; } = new();
 

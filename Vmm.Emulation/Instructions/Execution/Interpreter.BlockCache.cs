@@ -50,9 +50,14 @@ internal static partial class Interpreter<TCpu>
                 return blocks;
             }
 
+            (s.Blocks, s.OtherBlocks) = (s.OtherBlocks, s.Blocks);
+            if (s.Blocks is BlockCache other)
+            {
+                return other;
+            }
+
             blocks = new();
             s.Blocks = blocks;
-            s.CodePages.Clear();
             _ = s.Translations;
             return blocks;
         }

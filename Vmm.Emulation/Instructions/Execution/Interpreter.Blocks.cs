@@ -123,6 +123,7 @@ internal static partial class Interpreter<TCpu>
             if (blocks.MakeRoom())
             {
                 s.CodePages.Clear();
+                s.OtherBlocks = null;
             }
 
             index = blocks.Add(physical, mode);

@@ -38,7 +38,7 @@ internal static partial class Interpreter<TCpu>
     internal static ExecutionResult Run(ref TCpu cpu, long maximum, bool deliver, out long executed)
     {
         CpuState s = cpu.State;
-        BlockCache blocks = BlockCache.Of(s);
+        BlockCache? blocks = maximum > 1 ? BlockCache.Of(s) : null;
         long count = 0;
         long epochEnd = 0;
         Refresh(s);
@@ -50,7 +50,7 @@ internal static partial class Interpreter<TCpu>
                 epochEnd = count + EpochLength;
             }
 
-            if (RunBlocks(ref cpu, s, blocks, Math.Min(maximum, epochEnd), ref count) && RunOne(ref cpu, s, maximum, ref count))
+            if ((blocks is null || RunBlocks(ref cpu, s, blocks, Math.Min(maximum, epochEnd), ref count)) && RunOne(ref cpu, s, maximum, ref count))
             {
                 continue;
             }
