@@ -120,12 +120,12 @@ public sealed class VmmProcessTests(string backend)
     {
         RequireInterpretingHost();
 
-        // addps xmm0, xmm1
-        VmmOutput run = RunFlat([0x0f, 0x58, 0xc1], "--flat-mode", "long");
+        // gf2p8mulb xmm0, xmm1
+        VmmOutput run = RunFlat([0x66, 0x0f, 0x38, 0xcf, 0xc1], "--flat-mode", "long");
 
         run.ExitCode.Should().Be(86);
         run.Error.Should().ContainAll(
-            "bytes: 0f 58 c1", "addps xmm0,xmm1", "page walk: 0x", "does not know `addps`", "does not have it either", "try:");
+            "bytes: 66 0f 38 cf c1", "gf2p8mulb xmm0,xmm1", "page walk: 0x", "does not know `gf2p8mulb`", "does not have it either", "try:");
     }
 
     [Test]

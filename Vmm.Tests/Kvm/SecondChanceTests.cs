@@ -274,7 +274,7 @@ public sealed class SecondChanceTests(InterruptControllerMode mode)
     [Test]
     public void What_the_executor_lacks_is_an_exit_with_bytes_and_reason()
     {
-        Guest.Assemble(a => a.addps(xmm0, xmm1));
+        Guest.Assemble(a => a.gf2p8mulb(xmm0, xmm1));
 
         VmExit exit = Guest.Run();
 
@@ -284,7 +284,7 @@ public sealed class SecondChanceTests(InterruptControllerMode mode)
         }
 
         exit.Code.Should().Be(ExitCode.InstructionEmulation, exit.ToString());
-        exit.InstructionEmulation.Bytes[..3].ToArray().Should().Equal(0x0f, 0x58, 0xc1);
+        exit.InstructionEmulation.Bytes[..5].ToArray().Should().Equal(0x66, 0x0f, 0x38, 0xcf, 0xc1);
         exit.InstructionEmulation.Suberror.Should().Be(1);
         exit.Rip.Should().Be(LongModeMachine.Code);
         Guest.Cpu.Refusal.Should().Be(EmulationRefusal.NotExecutable);

@@ -13,6 +13,9 @@ public sealed class ExtendedState
 
     internal const int StatusWord = 2;
     internal const int TagWord = 4;
+    internal const int LastOpcode = 6;
+    internal const int InstructionPointer = 8;
+    internal const int DataPointer = 16;
     internal const int Mxcsr = 24;
     internal const uint MisalignedMask = 1 << 17;
     internal const int St0 = 32;

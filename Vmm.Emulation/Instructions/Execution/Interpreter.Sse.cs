@@ -16,6 +16,11 @@ internal static partial class Interpreter<TCpu>
 {
     private static bool DispatchSse(ref TCpu cpu, CpuState s, in Instruction i)
     {
+        if (i.Pattern == Pattern.St)
+        {
+            return DispatchX87(ref cpu, s, in i);
+        }
+
         ref readonly VectorOperation v = ref VectorOperations.Of(i.Operation);
         if (v.Kind == VectorKind.None || i.Is256 && !v.IsScalar && v.Wide == CpuFeatures.None && i.IsVex)
         {

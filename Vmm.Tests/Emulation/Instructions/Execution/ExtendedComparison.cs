@@ -9,7 +9,8 @@ internal static class ExtendedComparison
     /// <param name="theirs">What a processor saved; components in their initial state may be absent.</param>
     /// <param name="ours">The executor's image, in which every component is current.</param>
     /// <param name="ignoresTags">Whether TOP and tags may differ.</param>
-    internal static string? Difference(ReadOnlySpan<byte> theirs, ReadOnlySpan<byte> ours, bool ignoresTags = false)
+    /// <param name="ulps">How many units in the last place x87 registers may differ; if any, PE, UE and C1 may too.</param>
+    internal static string? Difference(ReadOnlySpan<byte> theirs, ReadOnlySpan<byte> ours, bool ignoresTags = false, int ulps = 0)
     {
         ulong inUse = BitConverter.ToUInt64(theirs[512..]);
 
@@ -24,6 +25,11 @@ internal static class ExtendedComparison
 
             ReadOnlySpan<byte> expected = saved ? theirs.Slice(start, length) : new byte[length];
             ReadOnlySpan<byte> actual = ours.Slice(start, length);
+            if (component == 1 && ulps != 0 && IsCloseStatus(expected, actual))
+            {
+                continue;
+            }
+
             if (!expected.SequenceEqual(actual))
             {
                 int at = expected.CommonPrefixLength(actual);
@@ -41,12 +47,38 @@ internal static class ExtendedComparison
         for (int register = 0; register < 8; register++)
         {
             bool isValid = (theirs[4] >> (register + top & 7) & 1) != 0;
-            if (isValid && (inUse & 1) != 0 && !theirs.Slice(32 + register * 16, 10).SequenceEqual(ours.Slice(32 + register * 16, 10)))
+            ReadOnlySpan<byte> expected = theirs.Slice(32 + register * 16, 10);
+            ReadOnlySpan<byte> actual = ours.Slice(32 + register * 16, 10);
+            if (isValid && (inUse & 1) != 0 && !expected.SequenceEqual(actual) && (ulps == 0 || !IsClose(expected, actual, ulps)))
             {
-                return $"x87 register {register} differs";
+                return $"x87 register {register} is {Hex(expected)}, ours {Hex(actual)}";
             }
         }
 
         return null;
+    }
+
+    /// <summary>Sign, exponent and significand in the order of writing.</summary>
+    internal static string Hex(ReadOnlySpan<byte> number) => $"{BitConverter.ToUInt16(number[8..]):X4}.{BitConverter.ToUInt64(number):X16}";
+
+    private static bool IsCloseStatus(ReadOnlySpan<byte> theirs, ReadOnlySpan<byte> ours)
+    {
+        const int Inexact = 0x230;
+        return ((BitConverter.ToUInt16(theirs[2..]) ^ BitConverter.ToUInt16(ours[2..])) & ~Inexact) == 0 && theirs[0] == ours[0] && theirs[1] == ours[1]
+            && theirs[4..].SequenceEqual(ours[4..]);
+    }
+
+    private static bool IsClose(ReadOnlySpan<byte> theirs, ReadOnlySpan<byte> ours, int ulps)
+    {
+        int exponents = BitConverter.ToUInt16(theirs[8..]) - BitConverter.ToUInt16(ours[8..]);
+        long distance = (long)(BitConverter.ToUInt64(theirs) - BitConverter.ToUInt64(ours));
+
+        // Across a power of two the significands are at the opposite ends of their range.
+        return exponents switch
+        {
+            0 => Math.Abs(distance) <= ulps,
+            1 or -1 => Math.Abs(distance - exponents * long.MinValue) <= ulps,
+            _ => false,
+        };
     }
 }

@@ -19,7 +19,7 @@ public sealed class InstructionCoverageTests
     private readonly SortedDictionary<string, (Operation Operation, bool Executable)> _codes = new(StringComparer.Ordinal);
 
     [Test]
-    public void The_document_is_current_and_at_least_700_codes_are_executable()
+    public void The_document_is_current_and_at_least_2200_codes_are_executable()
     {
         foreach (CodeSize codeSize in Enum.GetValues<CodeSize>())
         {
@@ -33,7 +33,7 @@ public sealed class InstructionCoverageTests
         }
 
         string text = Render();
-        _codes.Values.Count(static code => code.Executable).Should().BeGreaterThanOrEqualTo(700);
+        _codes.Values.Count(static code => code.Executable).Should().BeGreaterThanOrEqualTo(2200);
         RepositoryFiles.ShouldBeCurrent(Document, text);
     }
 

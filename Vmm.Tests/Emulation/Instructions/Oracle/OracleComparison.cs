@@ -51,7 +51,8 @@ internal static class OracleComparison
 
         // Which byte of an area the processor touches first is its own affair.
         ulong distance = guest.SystemRegisters.Cr2 - state.Cr2 + 0xB00;
-        bool isArea = instruction.Operation is Operation.Fxsave or Operation.Fxrstor or >= Operation.Xsave and <= Operation.Xrstors;
+        bool isArea = instruction.Operation is Operation.Fxsave or Operation.Fxrstor or Operation.Fnsave or Operation.Frstor or Operation.Fnstenv
+            or Operation.Fldenv or >= Operation.Xsave and <= Operation.Xrstors;
         if (isArea ? distance > 2 * 0xB00 : guest.SystemRegisters.Cr2 != state.Cr2)
         {
             return Text("CR2", guest.SystemRegisters.Cr2, state.Cr2);
@@ -59,7 +60,7 @@ internal static class OracleComparison
 
         return SystemDifference(guest, state)
             ?? MemoryDifference(guest, state, memory, undefinedResult, undefinedFlags & OracleState.StatusFlags)
-            ?? ExtendedComparison.Difference(guest.Extended, state.Extended.Image, HasEnteredMmx(state, in instruction));
+            ?? ExtendedComparison.Difference(guest.Extended, state.Extended.Image, HasEnteredMmx(state, in instruction), Ulps(instruction.Operation));
     }
 
     /// <summary>
@@ -69,6 +70,13 @@ internal static class OracleComparison
     private static bool HasEnteredMmx(CpuState state, in Instruction instruction)
         => OracleEnd.Vector(state.Rip) >= 0 && instruction.Operation is Operation.Movd or Operation.Movq or Operation.Movntq or Operation.Maskmovq
             or Operation.Cvtps2pi or Operation.Cvttps2pi or Operation.Cvtpd2pi or Operation.Cvttpd2pi or Operation.Cvtpi2ps or Operation.Cvtpi2pd;
+
+    /// <summary>
+    /// Transcendental results are less than one unit from the exact one when they are rounded to nearest (volume 1, section 8.3.10), so that two
+    /// processors' may be two apart, and rounded differently.
+    /// </summary>
+    private static int Ulps(Operation operation) => operation is Operation.Fsin or Operation.Fcos or Operation.Fsincos or Operation.Fptan
+        or Operation.Fpatan or Operation.F2xm1 or Operation.Fyl2x or Operation.Fyl2xp1 ? 2 : 0;
 
     private static string? SystemDifference(OracleGuest guest, CpuState state)
     {

@@ -67,6 +67,19 @@ internal static class OracleFloats
         }
     }
 
+    /// <summary>
+    /// Makes ST(0) a number that F2XM1 and FYL2XP1 define a result for (volume 2): magnitudes up to 1, and up to 1 - sqrt(1/2).
+    /// </summary>
+    internal static void DrawSmall(Random random, Span<byte> extended)
+    {
+        int signExponent = BitConverter.ToUInt16(extended[(St0 + 8)..]);
+        bool isNaN = (signExponent & 0x7FFF) == 0x7FFF && BitConverter.ToUInt64(extended[St0..]) << 1 != 0;
+        if ((signExponent & 0x7FFF) > 0x3FFC && !isNaN)
+        {
+            BitConverter.TryWriteBytes(extended[(St0 + 8)..], (ushort)(signExponent & 0x8000 | 0x3FFC - random.Next(20)));
+        }
+    }
+
     private static int DrawMxcsr(Random random) => random.Next(4) switch
     {
         0 => 0x1F80 | random.Next(64),

@@ -109,7 +109,8 @@ internal sealed class OracleRun : IDisposable
                 return false;
             }
 
-            difference += difference.Contains("vector state", StringComparison.Ordinal) ? OperandText(in instruction) : "";
+            difference += VectorOracleTests.IsX87(instruction.Operation) ? StackText()
+                : difference.Contains("vector state", StringComparison.Ordinal) ? OperandText(in instruction) : "";
             string bytes = Convert.ToHexString(_drawn.AsSpan((int)rip, drawn.Length));
             Differences.Add(string.Create(
                 CultureInfo.InvariantCulture,
@@ -136,6 +137,16 @@ internal sealed class OracleRun : IDisposable
 
         static string Hex(ReadOnlySpan<byte> area, int register)
             => Convert.ToHexString(area.Slice(160 + (register & 15) * 16, 16)) + "." + Convert.ToHexString(area.Slice(576 + (register & 15) * 16, 16));
+    }
+
+    /// <summary>The x87's control, status and tag words, its first registers, and a memory operand.</summary>
+    private string StackText()
+    {
+        int memory = _operandAddress is >= OracleLayout.Data and < OracleLayout.DataEnd - 32 ? (int)_operandAddress : OracleLayout.Data;
+        return $"; {Text(_before)} to {Text(_guest.Extended)}, ours {Text(_state.Extended.Image)}; memory {Convert.ToHexString(_drawn.AsSpan(memory, 10))}";
+
+        static string Text(ReadOnlySpan<byte> area) => $"{BitConverter.ToUInt16(area):X4} {BitConverter.ToUInt16(area[2..]):X4} {area[4]:X2} "
+            + $"{ExtendedComparison.Hex(area[32..])} {ExtendedComparison.Hex(area[48..])}";
     }
 
     private ulong Value(Iced.Intel.Register register) => Iced.Intel.RegisterExtensions.IsSegmentRegister(register)

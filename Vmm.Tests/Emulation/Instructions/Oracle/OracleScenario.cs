@@ -313,6 +313,11 @@ internal sealed class OracleScenario
         }
 
         OracleFloats.Draw(_random, _extended, _memory.AsSpan(OracleLayout.Data, DataLength));
+        if (instruction.Mnemonic is Mnemonic.F2xm1 or Mnemonic.Fyl2xp1)
+        {
+            OracleFloats.DrawSmall(_random, _extended);
+        }
+
         switch (VectorOperations.Of(form.Operation).Kind)
         {
             case VectorKind.StringCompare:
