@@ -2,6 +2,8 @@
 
 using System.Diagnostics.Metrics;
 using Vmm.Abstractions;
+using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Errors;
 using Vmm.Emulation.Msr;
 
 namespace Vmm.Engine;
@@ -12,7 +14,10 @@ namespace Vmm.Engine;
 /// </summary>
 internal static class EngineMetrics
 {
-    private static readonly Meter s_meter = new($"{VmmTelemetry.ProviderName}.engine");
+    /// <summary>The meter's name.</summary>
+    public const string MeterName = $"{VmmTelemetry.ProviderName}.engine";
+
+    private static readonly Meter s_meter = new(MeterName);
     private static readonly Lock s_lock = new();
     private static readonly List<WeakReference<VirtualMachine>> s_machines = [];
 
@@ -28,6 +33,14 @@ internal static class EngineMetrics
         s_meter.CreateObservableCounter(
             "vmm.msr.accesses", ObserveMsrs, "{access}", "Accesses to model-specific registers that reached this process, by register and by who answered.");
         s_meter.CreateObservableCounter("vmm.vcpu.time", ObserveTimes, "s", "Time of vCPUs by what it was spent on.");
+        s_meter.CreateObservableCounter(
+            "vmm.vcpu.unclaimed", ObserveUnclaimed, "{access}", "Accesses that nobody claimed and the engine answered, by kind.");
+        s_meter.CreateObservableCounter(
+            "vmm.vcpu.events", ObserveEvents, "{event}", "Events that the engine gave to guests, by kind.");
+        s_meter.CreateObservableCounter(
+            "vmm.hypervisor.total", ObserveTotals, "1", "What the hypervisor has counted since the VM was created, by its own name.");
+        s_meter.CreateObservableGauge(
+            "vmm.hypervisor.level", ObserveLevels, "1", "What the hypervisor says of the present, and of peaks, by its own name.");
     }
 
     public static void Register(VirtualMachine machine)
@@ -134,6 +147,88 @@ internal static class EngineMetrics
         }
     }
 
+    private static IEnumerable<Measurement<long>> ObserveUnclaimed()
+    {
+        foreach (VirtualMachine machine in Live())
+        {
+            foreach (VirtualCpu cpu in machine.Vcpus)
+            {
+                Abstractions.Vcpu.VcpuCounters counters = cpu.Counters;
+                if (counters.Exits > 0)
+                {
+                    yield return new(counters.UnclaimedPorts, Tags(machine, cpu, "kind", "port"));
+                    yield return new(counters.UnclaimedMmio, Tags(machine, cpu, "kind", "mmio"));
+                    yield return new(counters.UnclaimedMsrs, Tags(machine, cpu, "kind", "msr"));
+                }
+            }
+        }
+    }
+
+    private static IEnumerable<Measurement<long>> ObserveEvents()
+    {
+        foreach (VirtualMachine machine in Live())
+        {
+            foreach (VirtualCpu cpu in machine.Vcpus)
+            {
+                Abstractions.Vcpu.VcpuCounters counters = cpu.Counters;
+                if (counters.Exits > 0)
+                {
+                    yield return new(counters.Exceptions, Tags(machine, cpu, "kind", "exception"));
+                    yield return new(counters.Nmis, Tags(machine, cpu, "kind", "nmi"));
+                    yield return new(counters.ExternalInterrupts, Tags(machine, cpu, "kind", "external_interrupt"));
+                }
+            }
+        }
+    }
+
+    private static IEnumerable<Measurement<double>> ObserveTotals() => ObserveHypervisor(total: true);
+
+    private static IEnumerable<Measurement<double>> ObserveLevels() => ObserveHypervisor(total: false);
+
+    private static IEnumerable<Measurement<double>> ObserveHypervisor(bool total)
+    {
+        foreach (VirtualMachine machine in Live())
+        {
+            foreach (BackendStatistic statistic in Read(machine.ReadHypervisorStatistics))
+            {
+                if (statistic.Kind == StatisticKind.Cumulative == total)
+                {
+                    yield return new(
+                        statistic.Value,
+                        new("vmm.class", VmmTelemetry.StatisticsClass),
+                        new("vmm.vm", machine.Name),
+                        new("statistic", statistic.Name),
+                        new KeyValuePair<string, object?>("unit", statistic.Unit));
+                }
+            }
+
+            foreach (VirtualCpu cpu in machine.Vcpus)
+            {
+                foreach (BackendStatistic statistic in Read(cpu.ReadHypervisorStatistics))
+                {
+                    if (statistic.Kind == StatisticKind.Cumulative == total)
+                    {
+                        yield return new(
+                            statistic.Value, [.. Tags(machine, cpu, "statistic", statistic.Name), new("unit", statistic.Unit)]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>Reads figures of an object that may go away meanwhile: a collector gets none then, and no exception.</summary>
+    private static IReadOnlyList<BackendStatistic> Read(Func<IReadOnlyList<BackendStatistic>> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (Exception gone) when (gone is VmmException or ObjectDisposedException)
+        {
+            return [];
+        }
+    }
+
     private static IEnumerable<Measurement<double>> ObserveTimes()
     {
         foreach (VirtualMachine machine in Live())
@@ -151,6 +246,7 @@ internal static class EngineMetrics
                 yield return Time(times.Idle, "idle");
                 yield return Time(times.EmulationEngine, "emu_kern");
                 yield return Time(times.EmulationUser, "emu_user");
+                yield return Time(times.Scheduled, "sched");
 
                 Measurement<double> Time(TimeSpan value, string state) =>
                     new(value.TotalSeconds, Tags(machine, cpu, "state", state));

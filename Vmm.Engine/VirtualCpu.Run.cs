@@ -251,6 +251,11 @@ public sealed partial class VirtualCpu
                 return;
             }
 
+            if (_singleSteps && TryStepInEngine(backend))
+            {
+                return;
+            }
+
             EnterGuest(backend);
             if (Handle(backend) == Next.Return)
             {

@@ -241,10 +241,7 @@ public sealed partial class VirtualCpu
 
         if (_singleSteps)
         {
-            const ulong SingleStep = 1 << 14;
-            _exit.SetDebug(
-                ExitCode.MonitorTrap, new DebugExit(DebugVector, emulated.State.Rip, SingleStep, 0), emulated.State.Rip);
-            _machine.SuspendForDebug(this);
+            ShowStep(emulated.State.Rip);
             return Next.Return;
         }
 
@@ -346,6 +343,11 @@ public sealed partial class VirtualCpu
 
     private Next Refuse(EmulatedVcpu emulated, ExecutionStatus status)
     {
+        if (StopsBeforeInt3(emulated))
+        {
+            return Next.Return;
+        }
+
         emulated.Accesses.Reset();
         Refusal = status switch
         {

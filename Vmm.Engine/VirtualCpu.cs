@@ -25,7 +25,6 @@ public sealed partial class VirtualCpu : IVirtualCpu
     /// <summary>What CPUID answers, as the hypervisor's vCPU was told; valid as long as there is one.</summary>
     private CpuidEntry[] _cpuidAnswers = [];
     private VmExit _exit;
-    private bool _singleSteps;
 
     internal VirtualCpu(VirtualMachine machine, VcpuId id)
     {
@@ -48,6 +47,14 @@ public sealed partial class VirtualCpu : IVirtualCpu
         SecondChances = _secondChances,
         EmulatedInstructions = _emulatedInstructions,
     };
+
+    /// <summary>
+    /// What the hypervisor itself has counted of the vCPU; empty where it counts nothing, and before the vCPU exists there. Any thread.
+    /// </summary>
+    /// <returns>The figures.</returns>
+    /// <exception cref="VmmException">What the host refuses.</exception>
+    public IReadOnlyList<BackendStatistic> ReadHypervisorStatistics() =>
+        Volatile.Read(ref _backend) is IBackendStatistics statistics ? statistics.ReadStatistics() : [];
 
     /// <inheritdoc/>
     public CpuidConfiguration Cpuid
@@ -118,10 +125,7 @@ public sealed partial class VirtualCpu : IVirtualCpu
         try
         {
             Backend.SetCapability(capability, enabled);
-            if (capability == VcpuCapability.MonitorTrapExit)
-            {
-                _singleSteps = enabled;
-            }
+            NoteCapability(capability, enabled);
         }
         finally
         {
@@ -145,6 +149,7 @@ public sealed partial class VirtualCpu : IVirtualCpu
         _apic = null;
         ForgetMsrs();
         _singleSteps = false;
+        _stopsAtInt3 = false;
         _exitEvent = default;
         _exceptionEvent = default;
         Volatile.Write(ref _nmiPending, false);

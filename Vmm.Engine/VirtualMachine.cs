@@ -147,6 +147,12 @@ public sealed partial class VirtualMachine : IVirtualMachine
     /// </summary>
     public IReadOnlyList<KeyValuePair<string, long>> SecondChancesByInstruction => SecondChances.Read();
 
+    /// <summary>What the hypervisor itself has counted of the VM; empty where it counts nothing. Any thread.</summary>
+    /// <returns>The figures.</returns>
+    /// <exception cref="VmmException">What the host refuses.</exception>
+    public IReadOnlyList<BackendStatistic> ReadHypervisorStatistics() =>
+        BackendVm is IBackendStatistics statistics ? statistics.ReadStatistics() : [];
+
     /// <summary>The VM's time.</summary>
     internal VirtualTime Time { get; }
 
@@ -364,6 +370,7 @@ public sealed partial class VirtualMachine : IVirtualMachine
     {
         ApicMsrExits = HasLocalApics,
         MsrFilter = _options.MsrFilter,
+        DisabledExits = _options.DisabledExits,
     });
 
     private sealed class BackendInterruptLine(VirtualMachine machine, int line) : IInterruptLine

@@ -21,12 +21,14 @@ public sealed class KvmBackend : IHypervisorBackend, IPreciseWaitProvider
     private readonly KvmSystemFd _system;
     private readonly KvmBackendOptions _options;
     private readonly Lazy<ImmutableArray<CpuidEntry>> _supportedCpuid;
+    private readonly Lazy<KvmDebugSupport> _debugSupport;
 
     private KvmBackend(KvmSystemFd system, KvmBackendOptions options)
     {
         _system = system;
         _options = options;
         _supportedCpuid = new(() => [.. system.GetSupportedCpuid().Select(KvmConvert.ToEntry)]);
+        _debugSupport = new(() => system.CheckExtension(KvmCapability.SetGuestDebug) > 0 ? KvmDebugProbe.Find(this) : default);
         Log = (options.Logger ?? Logger.None).ForContext<KvmBackend>();
         int maxCpus = system.CheckExtension(KvmCapability.MaxVcpus);
         HostVirtualization virtualization = KvmHost.Detect();
@@ -59,6 +61,9 @@ public sealed class KvmBackend : IHypervisorBackend, IPreciseWaitProvider
     internal bool IsDirtyRingReliable => !Description.InterpretsKernelMode || _options.TrustDirtyRing;
 
     internal bool UseSyncedRegisters { get; }
+
+    /// <summary>What a debugger can have of guests on this host; tried out when it is first asked for.</summary>
+    internal KvmDebugSupport DebugSupport => _debugSupport.Value;
 
     /// <summary>Whether KVM executes guests on page tables of its own.</summary>
     internal bool ShadowsPageTables { get; }

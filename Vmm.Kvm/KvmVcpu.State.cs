@@ -23,7 +23,6 @@ internal sealed partial class KvmVcpu
     private bool _eventsTouched;
     private bool _isInterruptQueued;
     private BackendEvents _events;
-    private KvmGuestDebugFlags _guestDebug;
     private byte[] _xsave = [];
 
     /// <inheritdoc/>
@@ -247,55 +246,10 @@ internal sealed partial class KvmVcpu
         }
 
         _fd.SetCpuid2(converted);
-    }
-
-    /// <inheritdoc/>
-    public bool GetCapability(VcpuCapability capability) => capability switch
-    {
-        VcpuCapability.HaltExit => _vm.InterruptControllerMode == InterruptControllerMode.Userspace,
-        VcpuCapability.MonitorTrapExit => _guestDebug.HasFlag(KvmGuestDebugFlags.Singlestep),
-        VcpuCapability.BreakpointExit => _guestDebug.HasFlag(KvmGuestDebugFlags.UseSwBp),
-        _ => throw NoCapability("vmgetcap", capability),
-    };
-
-    /// <inheritdoc/>
-    public void SetCapability(VcpuCapability capability, bool enabled)
-    {
-        switch (capability)
-        {
-            case VcpuCapability.HaltExit when enabled == GetCapability(capability):
-                break;
-            case VcpuCapability.MonitorTrapExit:
-                SetGuestDebug(KvmGuestDebugFlags.Singlestep, enabled);
-                break;
-            case VcpuCapability.BreakpointExit:
-                SetGuestDebug(KvmGuestDebugFlags.UseSwBp, enabled);
-                break;
-            default:
-                throw NoCapability("vmsetcap", capability);
-        }
+        NoteInvpcid(entries);
     }
 
     private bool IsWithoutController => _vm.InterruptControllerMode == InterruptControllerMode.Userspace;
-
-    private static VmmException NoCapability(string operation, VcpuCapability capability) =>
-        new(operation, VmmError.ENOENT, capability switch
-        {
-            VcpuCapability.HaltExit =>
-                "on KVM HLT exits exactly when no interrupt controller is in the kernel; create the VM in the other mode",
-            VcpuCapability.PauseExit => "KVM never hands PAUSE to user space",
-            VcpuCapability.EnableInvpcid => "on KVM the INVPCID bit of CPUID decides",
-            _ => $"KVM does not offer {capability}",
-        });
-
-    private void SetGuestDebug(KvmGuestDebugFlags flag, bool enabled)
-    {
-        WriteBack();
-        KvmGuestDebugFlags wanted = enabled ? _guestDebug | flag : _guestDebug & ~flag;
-        KvmGuestDebugFlags control = wanted == KvmGuestDebugFlags.None ? wanted : wanted | KvmGuestDebugFlags.Enable;
-        _fd.SetGuestDebug(new KvmGuestDebug { Control = (uint)control });
-        _guestDebug = wanted;
-    }
 
     private void WriteEvents()
     {

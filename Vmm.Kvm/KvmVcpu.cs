@@ -18,13 +18,14 @@ namespace Vmm.Kvm;
 /// flag does that and nothing else, and ends with EINTR.
 /// </para>
 /// </remarks>
-internal sealed partial class KvmVcpu : IBackendVcpu
+internal sealed partial class KvmVcpu : IBackendVcpu, IBackendStatistics
 {
     private readonly KvmVm _vm;
     private readonly KvmVcpuFd _fd;
     private readonly RunPage _page;
     private readonly int _kickSignal;
     private readonly Lock _kickLock = new();
+    private readonly KvmStatistics _figures;
     private bool _disposed;
     private bool _hasRun;
 
@@ -33,6 +34,7 @@ internal sealed partial class KvmVcpu : IBackendVcpu
         _vm = vm;
         _fd = fd;
         _page = fd.Page;
+        _figures = new KvmStatistics(() => vm.Has(KvmCapability.BinaryStatsFd) ? fd.GetStatsFd() : null);
         _kickSignal = vm.Backend.KickSignal;
         _syncRegisters = vm.Backend.UseSyncedRegisters;
         Id = id;
@@ -49,6 +51,9 @@ internal sealed partial class KvmVcpu : IBackendVcpu
     internal RunPage Page => _page;
 
     /// <inheritdoc/>
+    public IReadOnlyList<BackendStatistic> ReadStatistics() => _figures.Read();
+
+    /// <inheritdoc/>
     public void Dispose()
     {
         lock (_kickLock)
@@ -62,6 +67,7 @@ internal sealed partial class KvmVcpu : IBackendVcpu
             _runningThread = 0;
         }
 
+        _figures.Dispose();
         _fd.Dispose();
     }
 }

@@ -10,7 +10,7 @@ using Vmm.Kvm.Interop;
 namespace Vmm.Kvm;
 
 /// <summary>KVM's part of a VM.</summary>
-internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomics
+internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IBackendStatistics, IWideAtomics
 {
     /// <summary>
     /// Three pages for VMX's own use in real mode, and one before them for its identity map: just below the area of the
@@ -25,6 +25,7 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
     private readonly KvmVmFd _vm;
     private readonly List<Placement?> _placements = [];
     private readonly (ulong Address, uint Data)?[] _levelRoutes = new (ulong, uint)?[KvmConstants.IoapicNumPins];
+    private readonly KvmStatistics _figures;
     private readonly int _maxSlots;
     private readonly int _maxCpus;
 
@@ -39,6 +40,7 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
         // One slot is kept back, see ForgetShadows.
         _maxSlots = (slots > 0 ? slots : DefaultMaxSlots) - 1;
         _vm = backend.System.CreateVm();
+        _figures = new KvmStatistics(() => Has(KvmCapability.BinaryStatsFd) ? _vm.GetStatsFd() : null);
         try
         {
             Configure(options);
@@ -58,6 +60,9 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
 
     /// <summary>The VM's name.</summary>
     public string Name { get; }
+
+    /// <summary>The instructions that do not leave the guest.</summary>
+    internal DisabledExits DisabledExits { get; private set; }
 
     /// <summary>Whether accesses to IA32_APIC_BASE and IA32_TSC_DEADLINE become exits.</summary>
     internal bool FiltersApicMsrs { get; private set; }
@@ -170,6 +175,9 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
         }
     }
 
+    /// <inheritdoc/>
+    public IReadOnlyList<BackendStatistic> ReadStatistics() => _figures.Read();
+
     /// <summary>Whether the VM has a capability.</summary>
     public bool Has(KvmCapability capability) => _vm.CheckExtension(capability) > 0;
 
@@ -198,6 +206,7 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
     public void Dispose()
     {
         _statistics?.Dispose();
+        _figures.Dispose();
         DisposeRings();
         _vm.Dispose();
     }
@@ -233,6 +242,7 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
             EnableMsrExits();
         }
 
+        DisableExits(options.DisabledExits);
         SetMsrFilter(options);
         ConfigureDirtyLog(options);
 
@@ -250,6 +260,27 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IWideAtomi
         {
             _vm.EnableExceptionPayload(true);
         }
+    }
+
+    private void DisableExits(DisabledExits exits)
+    {
+        KvmDisableExits wanted = (exits.HasFlag(DisabledExits.Halt) ? KvmDisableExits.Hlt : KvmDisableExits.None)
+            | (exits.HasFlag(DisabledExits.Pause) ? KvmDisableExits.Pause : KvmDisableExits.None)
+            | (exits.HasFlag(DisabledExits.Mwait) ? KvmDisableExits.Mwait : KvmDisableExits.None);
+        if (wanted == KvmDisableExits.None)
+        {
+            return;
+        }
+
+        KvmDisableExits offered = (KvmDisableExits)_vm.CheckExtension(KvmCapability.X86DisableExits);
+        if ((wanted & ~offered) != 0)
+        {
+            throw new VmmException(
+                "KVM_CAP_X86_DISABLE_EXITS", VmmError.ENOTSUP, $"this host's KVM does not let a guest keep {wanted & ~offered}");
+        }
+
+        _vm.DisableExits(wanted);
+        DisabledExits = exits;
     }
 
     private void Remove(int slot)

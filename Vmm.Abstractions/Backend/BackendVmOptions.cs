@@ -28,6 +28,9 @@ public readonly record struct BackendVmOptions(
     /// </summary>
     public bool ApicMsrExits { get; init; }
 
+    /// <summary>Instructions that do not leave the guest; ENOTSUP where the hypervisor cannot keep them inside.</summary>
+    public DisabledExits DisabledExits { get; init; }
+
     /// <summary>Which MSRs the hypervisor may handle by itself; all that it knows when null.</summary>
     public MsrFilter? MsrFilter { get; init; }
 }

@@ -89,6 +89,9 @@ public enum VmmError
     /// <summary>Not supported.</summary>
     ENOTSUP = 95,
 
+    /// <summary>The address is in use.</summary>
+    EADDRINUSE = 98,
+
     /// <summary>Timed out.</summary>
     ETIMEDOUT = 110,
 

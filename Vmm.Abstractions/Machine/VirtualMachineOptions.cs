@@ -62,6 +62,11 @@ public sealed record VirtualMachineOptions
     /// </summary>
     public bool SecondChance { get; init; } = true;
 
+    /// <summary>
+    /// Instructions that the guest executes without an exit; creating the VM fails with ENOTSUP where the hypervisor cannot do that.
+    /// </summary>
+    public DisabledExits DisabledExits { get; init; }
+
     /// <summary>Whether vCPUs that all halt with interrupts disabled suspend the VM.</summary>
     public bool DetectHalt { get; init; } = true;
 

@@ -16,10 +16,15 @@ internal static class MachineReportJson
     private static readonly JsonWriterOptions s_options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Writes the object.</summary>
-    public static string Write(MachineResult result, MachineAdvice advice) => Build(json =>
+    public static string Write(MachineResult result, MachineAdvice advice, bool statistics = false) => Build(json =>
     {
         json.WriteStartObject();
         WriteMembers(json, result, advice);
+        if (statistics)
+        {
+            StatisticsWriter.WriteJson(json, result);
+        }
+
         json.WriteEndObject();
     });
 

@@ -10,6 +10,7 @@ using Vmm.Cli.Terminal;
 using Vmm.Emulation.Cpuid;
 using Vmm.Machine.Board;
 using Vmm.Machine.Boot;
+using Vmm.Machine.Debugging;
 using Vmm.Machine.Devices;
 
 namespace Vmm.Cli.Run;
@@ -37,6 +38,7 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         using StreamConsoleSink? sink = stream is null ? null : new StreamConsoleSink(stream);
         using PcMachine machine = PcMachine.Create(backend, Options(opened, sink, input, log));
         Load(machine, image, initrd);
+        using GdbServer? debugger = OfferDebugger(machine, log);
         MachineResult result = RunInTerminal(machine, input);
         sink?.Dispose();
         Report(result, backend);
@@ -128,6 +130,22 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         }
     }
 
+    private GdbServer? OfferDebugger(PcMachine machine, ILogger? log)
+    {
+        if (settings.Gdb is null)
+        {
+            return null;
+        }
+
+        GdbServer server = GdbServer.Start(machine.EnableDebugging(settings.Paused), settings.Gdb, log);
+        if (!settings.Json)
+        {
+            host.Error.WriteLine($"vmm: GDB connects with 'target remote {server.LocalEndPoint}'{(settings.Paused ? "; the guest waits for it" : "")}");
+        }
+
+        return server;
+    }
+
     private MachineResult RunInTerminal(PcMachine machine, ConsoleInput input)
     {
         bool takesInput = settings.Console.Kind == ConsoleKind.Stdio;
@@ -164,11 +182,15 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         if (settings.Json)
         {
             TextWriter writer = settings.Console.Kind == ConsoleKind.Stdio ? host.Error : host.Out;
-            writer.WriteLine(MachineReportJson.Write(result, advice));
+            writer.WriteLine(MachineReportJson.Write(result, advice, settings.Stats));
         }
         else
         {
             MachineReportText.Write(host.Error, result, advice);
+            if (settings.Stats)
+            {
+                StatisticsWriter.WriteText(host.Error, result);
+            }
         }
     }
 }

@@ -30,12 +30,15 @@ internal static class RunCommand
         Option<string> secondChance = Text("--second-chance", "on|off", s_defaults.SecondChance, "Execute in this process what KVM cannot emulate; off ends the guest there.");
         Option<string> console = Text("--console", "stdio|none|file:F", s_defaults.Console, "Where the guest's serial console goes.");
         Option<string?> timeout = Text("--timeout", "TIME", "Ends the guest after that time, with ms, s, m or h.");
+        Option<string?> gdb = Text("--gdb", "ADDRESS", "Lets GDB debug the guest: :PORT on the loopback interface, ADDRESS:PORT, or unix:PATH.");
+        Option<bool> paused = new("--paused") { Description = "Waits for GDB before the guest's first instruction." };
+        Option<bool> stats = new("--stats") { Description = "Shows at the end what was counted: exits and times of each vCPU, and the hypervisor's own figures." };
         Option<bool> json = new("--json") { Description = "Reports the result as JSON: on standard output, or on standard error when the console is there." };
         Option<bool> verbose = new("--verbose") { Description = "Shows the engine's messages on standard error." };
         Option<string> device = DeviceOption.Create();
         Command command = new("run", "Runs a kernel or a flat binary.")
         {
-            kernel, flat, flatMode, initrd, cmdline, memory, cpus, backend, irqchip, cpu, cpuDependencies, msrPolicy, msrFilter, secondChance, console, timeout, json, verbose, device,
+            kernel, flat, flatMode, initrd, cmdline, memory, cpus, backend, irqchip, cpu, cpuDependencies, msrPolicy, msrFilter, secondChance, console, timeout, gdb, paused, stats, json, verbose, device,
         };
         command.SetAction(result => new RunAction(host, RunSettings.Parse(new RunTexts
         {
@@ -55,6 +58,9 @@ internal static class RunCommand
             SecondChance = result.GetRequiredValue(secondChance),
             Console = result.GetRequiredValue(console),
             Timeout = result.GetValue(timeout),
+            Gdb = result.GetValue(gdb),
+            Paused = result.GetValue(paused),
+            Stats = result.GetValue(stats),
             Json = result.GetValue(json),
             Verbose = result.GetValue(verbose),
             Device = result.GetRequiredValue(device),

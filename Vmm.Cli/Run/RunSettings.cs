@@ -6,6 +6,7 @@ using Vmm.Cli.Cpu;
 using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Msr;
 using Vmm.Machine.Boot;
+using Vmm.Machine.Debugging;
 
 namespace Vmm.Cli.Run;
 
@@ -57,6 +58,15 @@ internal sealed record RunSettings
     /// <summary>How long the guest may run, or null.</summary>
     public TimeSpan? Timeout { get; init; }
 
+    /// <summary>Where GDB connects, or null.</summary>
+    public GdbEndpoint? Gdb { get; init; }
+
+    /// <summary>Whether the guest waits for GDB.</summary>
+    public bool Paused { get; init; }
+
+    /// <summary>Whether the result has the statistics.</summary>
+    public bool Stats { get; init; }
+
     /// <summary>Whether the result is JSON.</summary>
     public bool Json { get; init; }
 
@@ -106,9 +116,24 @@ internal sealed record RunSettings
             SecondChance = ParseSecondChance(texts.SecondChance),
             Console = ConsoleTarget.Parse("--console", texts.Console),
             Timeout = texts.Timeout is null ? null : Units.ParseTime("--timeout", texts.Timeout),
+            Gdb = ParseGdb(texts),
+            Paused = texts.Paused,
+            Stats = texts.Stats,
             Json = texts.Json,
             Verbose = texts.Verbose,
         };
+    }
+
+    private static GdbEndpoint? ParseGdb(RunTexts texts)
+    {
+        if (texts.Gdb is null)
+        {
+            return texts.Paused ? throw new UsageException("--paused waits for GDB; say where with --gdb") : null;
+        }
+
+        return GdbEndpoint.TryParse(texts.Gdb, out GdbEndpoint? endpoint)
+            ? endpoint
+            : throw new UsageException($"--gdb: '{texts.Gdb}' is not :PORT, ADDRESS:PORT or unix:PATH");
     }
 
     private static bool ParseSecondChance(string text) => text switch

@@ -40,6 +40,12 @@ internal sealed record RunTexts
 
     public string? Timeout { get; init; }
 
+    public string? Gdb { get; init; }
+
+    public bool Paused { get; init; }
+
+    public bool Stats { get; init; }
+
     public bool Json { get; init; }
 
     public bool Verbose { get; init; }

@@ -158,6 +158,11 @@ internal sealed class EmulatedVcpu
             return Refuse(EmulationRefusal.LeftToHypervisor);
         }
 
+        if (instruction.IsBreakpoint && _cpu.StopsAtInt3)
+        {
+            return Refuse(EmulationRefusal.Breakpoint);
+        }
+
         if ((needs & HypervisorState) != 0)
         {
             return Refuse(EmulationRefusal.OwnedByHypervisor);

@@ -28,4 +28,7 @@ public enum EmulationRefusal
 
     /// <summary>The instruction's operand is not at the linear address that the backend reported.</summary>
     OperandElsewhere = 7,
+
+    /// <summary>It is an INT3 that a debugger waits for; never the reason of an exit for an emulation failure.</summary>
+    Breakpoint = 8,
 }

@@ -17,6 +17,10 @@ internal static class MachineLog
     public static void Failed(ILogger log, string name, VcpuId vcpu, Exception error) =>
         log.Error(error, "Machine {Name}: the thread of vCPU {Vcpu} failed", name, vcpu.Value);
 
+    public static void DebuggerConnected(ILogger log, string name) => log.Information("Machine {Name}: a debugger is connected", name);
+
+    public static void DebuggerGone(ILogger log, string name) => log.Information("Machine {Name}: the debugger is gone", name);
+
     public static void SuspendedAlready(ILogger log, string name) =>
         log.Debug("Machine {Name} was suspended by the engine at the same time", name);
 }

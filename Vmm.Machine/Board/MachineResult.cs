@@ -45,6 +45,12 @@ public sealed record MachineResult
     /// <summary>Every vCPU's registers and figures after the end, by number.</summary>
     public required ImmutableArray<VcpuReport> Vcpus { get; init; }
 
+    /// <summary>What the hypervisor counted of the VM.</summary>
+    public ImmutableArray<BackendStatistic> Statistics { get; init; } = [];
+
+    /// <summary>What the hypervisor counted of each vCPU, by number.</summary>
+    public ImmutableArray<ImmutableArray<BackendStatistic>> VcpuStatistics { get; init; } = [];
+
     /// <summary>For <see cref="MachineEnd.HostError"/> the exception.</summary>
     public Exception? Error { get; init; }
 

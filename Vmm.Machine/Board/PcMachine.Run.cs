@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
 using Vmm.Abstractions.Addressing;
@@ -101,6 +102,7 @@ public sealed partial class PcMachine
     {
         try
         {
+            _debugger?.Begin(cpu);
             while (Continue(cpu, cpu.Run(VmEntry.Default)))
             {
             }
@@ -113,6 +115,7 @@ public sealed partial class PcMachine
         }
         finally
         {
+            _debugger?.Leave(cpu);
             running.Signal();
         }
     }
@@ -129,6 +132,10 @@ public sealed partial class PcMachine
 
             // A write to read-only memory is dropped; the others are requests to look again.
             case ExitCode.Bogus or ExitCode.RequestIdle or ExitCode.Paging or ExitCode.DirtyRingFull or ExitCode.BusLock:
+                return true;
+
+            case ExitCode.Debug or ExitCode.MonitorTrap or ExitCode.Breakpoint when _debugger is not null:
+                _debugger.Handle(cpu, exit);
                 return true;
 
             case ExitCode.InstructionEmulation:
@@ -210,8 +217,10 @@ public sealed partial class PcMachine
             }
 
             _ending = ending;
-            return true;
         }
+
+        _debugger?.End();
+        return true;
     }
 
     private Ending? CurrentEnding()
@@ -240,6 +249,8 @@ public sealed partial class PcMachine
             SecondChances = SecondChances(reports),
             Msrs = MsrReport.Of(_machine.MsrAccesses),
             Vcpus = [.. reports],
+            Statistics = [.. _machine.ReadHypervisorStatistics()],
+            VcpuStatistics = [.. vcpus.Select(cpu => cpu.ReadHypervisorStatistics().ToImmutableArray())],
             Error = ending.Error,
             Elapsed = elapsed,
             Hypervisor = _backend.Description,

@@ -14,6 +14,7 @@ using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Msr;
 using Vmm.Engine;
 using Vmm.Machine.Boot;
+using Vmm.Machine.Debugging;
 using Vmm.Machine.Devices;
 
 namespace Vmm.Machine.Board;
@@ -51,6 +52,7 @@ public sealed partial class PcMachine : IDisposable
     private readonly VirtualMachine _machine;
     private readonly ILogger _log;
     private BootState? _bootState;
+    private MachineDebugger? _debugger;
 
     private PcMachine(IHypervisorBackend backend, PcOptions options, PcMemoryLayout layout)
     {
@@ -178,6 +180,20 @@ public sealed partial class PcMachine : IDisposable
     /// </summary>
     /// <returns>SHA-256 in hexadecimal digits.</returns>
     public string ComputeHash() => MachineHash.Compute(_machine.Memory, Layout, Vcpus());
+
+    /// <summary>Lets a debugger stop and change the machine; a <see cref="GdbServer"/> drives it. Once, before the run.</summary>
+    /// <param name="paused">Whether the machine waits for a debugger before its first instruction.</param>
+    /// <returns>The debugger's side.</returns>
+    /// <exception cref="InvalidOperationException">The machine has run, or it has a debugger's side already.</exception>
+    public MachineDebugger EnableDebugging(bool paused)
+    {
+        if (_hasRun || _debugger is not null)
+        {
+            throw new InvalidOperationException(_hasRun ? "the machine has run" : "debugging is enabled already");
+        }
+
+        return _debugger = new MachineDebugger(_machine, Vcpus(), paused, Stop);
+    }
 
     /// <summary>Stops the vCPUs and frees everything.</summary>
     /// <exception cref="InvalidOperationException">Called by a handler on a vCPU's thread.</exception>

@@ -40,7 +40,7 @@ internal sealed class LongModeMachine : IDisposable
     private const ulong Idt = 0x3000;
     private const ulong PageTables = 0x10000;
     private const ulong Trampoline = 0x8000;
-    private const ulong Xcr0 = 7;
+    private const ulong MostXcr0 = 7;
     private const uint Cr0 = 0x80010033;
     private const uint Cr4 = (1 << 5) | (1 << 9) | (1 << 10) | (1 << 18);
 
@@ -235,7 +235,7 @@ internal sealed class LongModeMachine : IDisposable
         cpu.SetRegister(RegisterName.Cr4, Cr4);
         cpu.SetRegister(RegisterName.Efer, (1 << 8) | (1 << 10) | (1 << 11));
         cpu.SetRegister(RegisterName.Cr0, Cr0);
-        cpu.SetRegister(RegisterName.Xcr0, Xcr0);
+        cpu.SetRegister(RegisterName.Xcr0, Xcr0(_backend));
         cpu.SetRegister(RegisterName.Cs, 0x10);
         cpu.SetSegmentDescriptor(RegisterName.Cs, new SegmentDescriptor(0, uint.MaxValue, new SegmentAccess(0xa09b)));
         foreach (RegisterName register in (ReadOnlySpan<RegisterName>)[RegisterName.Ds, RegisterName.Es, RegisterName.Ss])
@@ -249,6 +249,13 @@ internal sealed class LongModeMachine : IDisposable
         cpu.SetSegmentDescriptor(RegisterName.Gdtr, new SegmentDescriptor(Gdt, 0xff, default));
         cpu.SetSegmentDescriptor(RegisterName.Idtr, new SegmentDescriptor(Idt, 0xfff, default));
         cpu.GeneralRegisters = new GeneralRegisters { Rip = cpu.Id.Value == 0 ? Code : OthersCode, Rsp = StackTop(cpu.Id), Rflags = 2 };
+    }
+
+    /// <summary>x87, SSE and AVX, as far as the hypervisor has them.</summary>
+    private static ulong Xcr0(IHypervisorBackend backend)
+    {
+        const uint ExtendedState = 0xd;
+        return backend.GetSupportedCpuid().First(entry => entry is { Function: ExtendedState, Index: 0 }).Eax & MostXcr0;
     }
 
     private void WriteTables()

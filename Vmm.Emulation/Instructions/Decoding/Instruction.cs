@@ -112,6 +112,9 @@ public readonly struct Instruction
         _ => SpecialInstruction.None,
     };
 
+    /// <summary>Whether it is INT3, with which debuggers mark breakpoints.</summary>
+    public bool IsBreakpoint => _operation == Operation.Int3;
+
     internal Operation Operation => _operation;
 
     internal Pattern Pattern => (Pattern)(_cell & OpcodeCell.PatternMask);

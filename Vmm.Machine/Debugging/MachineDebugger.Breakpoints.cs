@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Numerics;
+using Vmm.Abstractions.Addressing;
+using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Registers;
+using Vmm.Abstractions.Vcpu;
+using Vmm.Emulation.Instructions.Paging;
+using Vmm.Engine;
+
+namespace Vmm.Machine.Debugging;
+
+/// <content>Breakpoints, watchpoints and memory. On the debugger's thread while all vCPUs stand, but for what looks up a breakpoint.</content>
+public sealed partial class MachineDebugger
+{
+    private const uint BreakpointException = 3;
+    private const byte Int3 = 0xcc;
+
+    private readonly Dictionary<ulong, Patch> _patches = [];
+    private readonly List<HardwareBreakpoint> _hardware = [];
+
+    /// <summary>Whether addresses are guest-physical ones.</summary>
+    internal bool UsesPhysicalAddresses { get; set; }
+
+    /// <summary>The breakpoints, for a person.</summary>
+    internal IEnumerable<string> Breakpoints()
+    {
+        lock (_gate)
+        {
+            return
+            [
+                .. _patches.Keys.Order().Select(address => $"software  0x{address:x}"),
+                .. _hardware.Select(breakpoint => $"hardware  {breakpoint.Address.Value:x} {breakpoint.Kind} {breakpoint.Length}"),
+            ];
+        }
+    }
+
+    /// <summary>Puts INT3 at an address of a vCPU's space.</summary>
+    /// <returns>Whether there is memory that can be changed.</returns>
+    /// <exception cref="VmmException">ENOENT: the hypervisor does not hand INT3 over.</exception>
+    internal bool InsertBreakpoint(VirtualCpu cpu, ulong address)
+    {
+        if (IsPatched(address))
+        {
+            return true;
+        }
+
+        Span<byte> original = stackalloc byte[1];
+        if (!TryTranslate(cpu, address, out GuestPhysicalAddress physical) || !_machine.Memory.TryRead(physical, original))
+        {
+            return false;
+        }
+
+        if (_patches.Count == 0)
+        {
+            TrapInt3(true);
+        }
+
+        if (!_machine.Memory.TryWrite(physical, [Int3]))
+        {
+            return false;
+        }
+
+        lock (_gate)
+        {
+            _patches[address] = new Patch(physical, original[0]);
+        }
+
+        return true;
+    }
+
+    /// <summary>Takes INT3 away again; nothing happens where there is none.</summary>
+    internal void RemoveBreakpoint(ulong address)
+    {
+        Patch patch;
+        lock (_gate)
+        {
+            if (!_patches.Remove(address, out patch))
+            {
+                return;
+            }
+        }
+
+        // A guest that has written its code meanwhile keeps what it wrote.
+        Span<byte> present = stackalloc byte[1];
+        if (_machine.Memory.TryRead(patch.Physical, present) && present[0] == Int3)
+        {
+            _machine.Memory.TryWrite(patch.Physical, [patch.Original]);
+        }
+
+        if (_patches.Count == 0)
+        {
+            TrapInt3(false);
+        }
+    }
+
+    /// <summary>Adds a breakpoint of the processor on every vCPU.</summary>
+    /// <exception cref="VmmException">The processor or the hypervisor does not have it; the message says which.</exception>
+    internal void InsertHardware(HardwareBreakpoint breakpoint)
+    {
+        if (!_hardware.Contains(breakpoint))
+        {
+            ArmHardware([.. _hardware, breakpoint]);
+            _hardware.Add(breakpoint);
+        }
+    }
+
+    /// <summary>Removes a breakpoint of the processor; nothing happens where there is none.</summary>
+    internal void RemoveHardware(HardwareBreakpoint breakpoint)
+    {
+        if (_hardware.Remove(breakpoint))
+        {
+            ArmHardware([.. _hardware]);
+        }
+    }
+
+    /// <summary>Reads memory as the debugged code is, without the breakpoints in it.</summary>
+    /// <returns>How many bytes could be read.</returns>
+    internal int Read(VirtualCpu cpu, ulong address, Span<byte> destination)
+    {
+        int done = 0;
+        while (done < destination.Length)
+        {
+            ulong at = unchecked(address + (ulong)done);
+            int some = (int)Math.Min((ulong)(destination.Length - done), PageSize.Bytes - (at % PageSize.Bytes));
+            if (!TryTranslate(cpu, at, out GuestPhysicalAddress physical)
+                || !_machine.Memory.TryRead(physical, destination.Slice(done, some)))
+            {
+                break;
+            }
+
+            foreach (Patch patch in _patches.Values)
+            {
+                ulong offset = unchecked(patch.Physical.Value - physical.Value);
+                if (offset < (ulong)some)
+                {
+                    destination[done + (int)offset] = patch.Original;
+                }
+            }
+
+            done += some;
+        }
+
+        return done;
+    }
+
+    /// <summary>Writes memory; breakpoints in it stay, over what was written.</summary>
+    /// <returns>Whether all of it could be written.</returns>
+    internal bool Write(VirtualCpu cpu, ulong address, ReadOnlySpan<byte> source)
+    {
+        for (int done = 0; done < source.Length;)
+        {
+            ulong at = unchecked(address + (ulong)done);
+            int some = (int)Math.Min((ulong)(source.Length - done), PageSize.Bytes - (at % PageSize.Bytes));
+            if (!TryTranslate(cpu, at, out GuestPhysicalAddress physical)
+                || !_machine.Memory.TryWrite(physical, source.Slice(done, some)))
+            {
+                return false;
+            }
+
+            Repatch(physical.Value, source.Slice(done, some));
+            done += some;
+        }
+
+        return true;
+    }
+
+    /// <summary>The linear address of a vCPU's next instruction.</summary>
+    internal static ulong LinearRip(VirtualCpu cpu)
+    {
+        const ulong LongModeActive = 1 << 10;
+        SegmentDescriptor code = cpu.GetSegmentDescriptor(RegisterName.Cs);
+        ulong rip = cpu.GetRegister(RegisterName.Rip);
+        bool isLong = code.Access.IsLong && (cpu.GetRegister(RegisterName.Efer) & LongModeActive) != 0;
+        return isLong ? rip : (uint)(code.Base + rip);
+    }
+
+    private bool IsPatched(ulong address)
+    {
+        lock (_gate)
+        {
+            return _patches.ContainsKey(address);
+        }
+    }
+
+    private StopEvent Classify(VirtualCpu cpu, in VmExit exit)
+    {
+        const ulong Numbers = 0xf;
+        int id = cpu.Id.Value;
+        switch (exit.Code)
+        {
+            case ExitCode.MonitorTrap:
+                return new StopEvent(StopKind.Step, id);
+            case ExitCode.Breakpoint when exit.Debug.Exception == BreakpointException:
+                return new StopEvent(StopKind.SoftwareBreakpoint, id);
+            case ExitCode.Breakpoint:
+                int number = BitOperations.TrailingZeroCount(exit.Debug.Dr6 & Numbers);
+                return number < _hardware.Count && _hardware[number].Kind != BreakpointKind.Execution
+                    ? new StopEvent(StopKind.Watchpoint, id, _hardware[number].Address.Value)
+                    : new StopEvent(StopKind.HardwareBreakpoint, id);
+            default:
+                return default;
+        }
+    }
+
+    /// <summary>Lets the guest have an INT3 of its own: it executes as if nobody watched. On the vCPU's thread.</summary>
+    private void PassToGuest(VirtualCpu cpu)
+    {
+        bool steps = _slots[cpu.Id.Value].Steps;
+        cpu.SetCapability(VcpuCapability.BreakpointExit, false);
+        cpu.SetCapability(VcpuCapability.MonitorTrapExit, true);
+        bool made = cpu.Run(VmEntry.Default).Code == ExitCode.MonitorTrap;
+        cpu.SetCapability(VcpuCapability.BreakpointExit, true);
+        cpu.SetCapability(VcpuCapability.MonitorTrapExit, steps);
+        if (!made)
+        {
+            return;
+        }
+
+        if (steps)
+        {
+            Park(cpu, new StopEvent(StopKind.Step, cpu.Id.Value));
+        }
+        else if (_machine.DebugVcpus.Contains(cpu.Id))
+        {
+            cpu.ResumeFromDebug();
+            Park(cpu, default);
+        }
+    }
+
+    private void TrapInt3(bool enabled)
+    {
+        foreach (VirtualCpu cpu in _vcpus)
+        {
+            cpu.SetCapability(VcpuCapability.BreakpointExit, enabled);
+        }
+    }
+
+    private void ArmHardware(ReadOnlySpan<HardwareBreakpoint> breakpoints)
+    {
+        foreach (VirtualCpu cpu in _vcpus)
+        {
+            cpu.SetHardwareBreakpoints(breakpoints);
+        }
+    }
+
+    private void RemoveAllBreakpoints()
+    {
+        foreach (ulong address in _patches.Keys.ToArray())
+        {
+            RemoveBreakpoint(address);
+        }
+
+        if (_hardware.Count > 0)
+        {
+            _hardware.Clear();
+            ArmHardware([]);
+        }
+
+        UsesPhysicalAddresses = false;
+    }
+
+    private void Repatch(ulong physical, ReadOnlySpan<byte> written)
+    {
+        foreach ((ulong address, Patch patch) in _patches.ToArray())
+        {
+            ulong offset = unchecked(patch.Physical.Value - physical);
+            if (offset < (ulong)written.Length && _machine.Memory.TryWrite(patch.Physical, [Int3]))
+            {
+                lock (_gate)
+                {
+                    _patches[address] = patch with { Original = written[(int)offset] };
+                }
+            }
+        }
+    }
+
+    /// <summary>Where an address of a vCPU's space is, whoever may access it and without a trace in the page tables.</summary>
+    private bool TryTranslate(VirtualCpu cpu, ulong address, out GuestPhysicalAddress physical)
+    {
+        physical = new(address);
+        if (UsesPhysicalAddresses)
+        {
+            return true;
+        }
+
+        // What the kernel may not read because of SMAP, user mode may.
+        GuestLinearAddress linear = new(address);
+        Translation translation = cpu.Walk(linear, PageAccess.Read).Result;
+        if (translation.Status != TranslationStatus.Mapped)
+        {
+            translation = cpu.Walk(linear, PageAccess.Read | PageAccess.User).Result;
+        }
+
+        physical = new(translation.PhysicalAddress);
+        return translation.Status == TranslationStatus.Mapped;
+    }
+
+    private readonly record struct Patch(GuestPhysicalAddress Physical, byte Original);
+}
