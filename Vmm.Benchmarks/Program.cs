@@ -24,6 +24,11 @@ if (args is ["kvm", .. string[] rest])
     return KvmPairs.Run(rest);
 }
 
+if (args is ["machines", .. string[] many])
+{
+    return ManyMachines.Run(many);
+}
+
 Console.Error.WriteLine("""
     usage: dotnet run -c Release --project Vmm.Benchmarks -- GROUP [ARGUMENT ...]
 
@@ -33,6 +38,8 @@ Console.Error.WriteLine("""
       second-chance [ROUNDS]
                       executing what KVM cannot emulate, on a host that interprets kernel mode
       start VMM       from the start of a published vmm program to its guest's first instruction
+      machines [COUNT]
+                      many VMs in one process: memory of an idle one, and how many come and go in a second
       kvm [PAIRS]     exits, lifecycle and kicks of the KVM backend, each beside the same loop in C (needs gcc)
     """);
 return 64;

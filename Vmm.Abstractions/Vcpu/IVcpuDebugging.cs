@@ -16,7 +16,7 @@ namespace Vmm.Abstractions.Vcpu;
 public interface IVcpuDebugging
 {
     /// <summary>The most breakpoints that <see cref="SetHardwareBreakpoints"/> takes.</summary>
-    public const int MaximumHardwareBreakpoints = 4;
+    const int MaximumHardwareBreakpoints = 4;
 
     /// <summary>What is honoured while the guest executes kernel mode.</summary>
     DebugFeatures DebugFeatures { get; }
