@@ -7,7 +7,6 @@ using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Events;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Msr;
-using Vmm.Abstractions.Vcpu;
 using Vmm.Kvm.Interop;
 
 namespace Vmm.Kvm;

@@ -4,7 +4,6 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Vmm.Abstractions.Errors;
-using Vmm.Abstractions.Vcpu;
 using Vmm.Engine;
 
 namespace Vmm.Machine.Debugging;
