@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-using Iced.Intel;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Errors;
-using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Engine;

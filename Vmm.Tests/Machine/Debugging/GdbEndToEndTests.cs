@@ -4,7 +4,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using Vmm.Machine.Board;
-using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Machine.Debugging;
 
