@@ -63,9 +63,9 @@ internal sealed partial class GdbSession
         switch (text)
         {
             case "QStartNoAckMode":
-                Reply("OK");
+                // Before the reply: whatever comes after it is not acknowledged any more.
                 _channel.Acknowledges = false;
-                return null;
+                return "OK";
             case "qC":
                 return $"QC{ThreadOf(_current)}";
             case "qfThreadInfo":
