@@ -16,17 +16,22 @@ internal sealed record BackendChoice(BackendKind Kind, string Device, InterruptC
 {
     /// <summary>Chooses and opens.</summary>
     /// <param name="log">Receives the backend's messages.</param>
+    /// <param name="time">Time that instructions make, which only software has; null for the host's.</param>
     /// <returns>The backend, owned by the caller.</returns>
     /// <exception cref="UsageException">What was asked for does not go together.</exception>
     /// <exception cref="HypervisorException">KVM was asked for and cannot be used.</exception>
-    public OpenedBackend Open(ILogger? log)
+    public OpenedBackend Open(ILogger? log, InstructionTime? time = null)
     {
         switch (Kind)
         {
+            case BackendKind.Kvm when time is not null:
+                throw new UsageException("--deterministic needs the software backend: a processor does not execute a run twice in the same way");
             case BackendKind.Kvm:
                 return OpenKvm(log, reason: null);
             case BackendKind.Software:
-                return OpenSoftware(reason: null);
+                return OpenSoftware(reason: null, time);
+            case BackendKind.Auto when time is not null:
+                return OpenSoftware("a run that can be repeated needs it", time);
             default:
                 return InterruptControllers == InterruptControllerMode.Kernel
                     ? OpenKvm(log, "--irqchip kernel asks for the interrupt controllers of KVM")
@@ -59,13 +64,13 @@ internal sealed record BackendChoice(BackendKind Kind, string Device, InterruptC
     private OpenedBackend Opened(IHypervisorBackend kvm, string? reason) =>
         new(kvm, InterruptControllers ?? InterruptControllerMode.Kernel, reason);
 
-    private OpenedBackend OpenSoftware(string? reason)
+    private OpenedBackend OpenSoftware(string? reason, InstructionTime? time = null)
     {
         if (InterruptControllers == InterruptControllerMode.Kernel)
         {
             throw new UsageException("--backend software has no kernel to have the interrupt controllers; leave --irqchip away, or use --irqchip userspace");
         }
 
-        return new OpenedBackend(new SoftwareBackend(), InterruptControllerMode.Userspace, reason);
+        return new OpenedBackend(new SoftwareBackend(new SoftwareBackendOptions { Time = time }), InterruptControllerMode.Userspace, reason);
     }
 }

@@ -29,18 +29,25 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         ReadOnlyMemory<byte> image = Read(settings.Kernel ?? settings.Flat!, BootImageKind.Unknown);
         ReadOnlyMemory<byte> initrd = settings.Initrd is { } path ? Read(path, BootImageKind.Initrd) : default;
         using Serilog.Core.Logger? log = settings.Verbose ? Logging.Create() : null;
-        using OpenedBackend opened = settings.Backend.Open(log);
+        RepeatableRun? repeatable = settings.Repeatable is { } wanted ? new RepeatableRun(wanted.Seed, wanted.HashEvery, host.Error) : null;
+        using OpenedBackend opened = settings.Backend.Open(log, repeatable?.Time);
         IHypervisorBackend backend = opened.Backend;
         CheckFeatures(backend);
         ShowRemarks(opened);
         ConsoleInput input = new(host.Error);
         using Stream? stream = OpenConsole();
         using StreamConsoleSink? sink = stream is null ? null : new StreamConsoleSink(stream);
-        using PcMachine machine = PcMachine.Create(backend, Options(opened, sink, input, log));
+        using PcMachine machine = PcMachine.Create(backend, Options(opened, sink, input, log) with { Clock = repeatable?.Clock, StartTime = repeatable is null ? null : RepeatableRun.StartTime });
         Load(machine, image, initrd);
         using GdbServer? debugger = OfferDebugger(machine, log);
+        repeatable?.Watch(machine);
         MachineResult result = RunInTerminal(machine, input);
         sink?.Dispose();
+        if (repeatable is not null)
+        {
+            host.Error.WriteLine(repeatable.Describe());
+        }
+
         Report(result, backend);
         return ExitCodes.Of(result);
     }

@@ -33,12 +33,13 @@ internal static class RunCommand
         Option<string?> gdb = Text("--gdb", "ADDRESS", "Lets GDB debug the guest: :PORT on the loopback interface, ADDRESS:PORT, or unix:PATH.");
         Option<bool> paused = new("--paused") { Description = "Waits for GDB before the guest's first instruction." };
         Option<bool> stats = new("--stats") { Description = "Shows at the end what was counted: exits and times of each vCPU, and the hypervisor's own figures." };
+        (Option<string?> seed, Option<string?> hashEvery) = RepeatableRun.CreateOptions();
         Option<bool> json = new("--json") { Description = "Reports the result as JSON: on standard output, or on standard error when the console is there." };
         Option<bool> verbose = new("--verbose") { Description = "Shows the engine's messages on standard error." };
         Option<string> device = DeviceOption.Create();
         Command command = new("run", "Runs a kernel or a flat binary.")
         {
-            kernel, flat, flatMode, initrd, cmdline, memory, cpus, backend, irqchip, cpu, cpuDependencies, msrPolicy, msrFilter, secondChance, console, timeout, gdb, paused, stats, json, verbose, device,
+            kernel, flat, flatMode, initrd, cmdline, memory, cpus, backend, irqchip, cpu, cpuDependencies, msrPolicy, msrFilter, secondChance, console, timeout, gdb, paused, stats, seed, hashEvery, json, verbose, device,
         };
         command.SetAction(result => new RunAction(host, RunSettings.Parse(new RunTexts
         {
@@ -61,6 +62,9 @@ internal static class RunCommand
             Gdb = result.GetValue(gdb),
             Paused = result.GetValue(paused),
             Stats = result.GetValue(stats),
+            IsDeterministic = result.GetResult(seed) is not null,
+            Seed = result.GetValue(seed),
+            HashEvery = result.GetValue(hashEvery),
             Json = result.GetValue(json),
             Verbose = result.GetValue(verbose),
             Device = result.GetRequiredValue(device),

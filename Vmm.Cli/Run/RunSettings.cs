@@ -67,6 +67,9 @@ internal sealed record RunSettings
     /// <summary>Whether the result has the statistics.</summary>
     public bool Stats { get; init; }
 
+    /// <summary>The seed and the interval of hashes of a run that can be repeated; null for any other.</summary>
+    public (ulong Seed, long HashEvery)? Repeatable { get; init; }
+
     /// <summary>Whether the result is JSON.</summary>
     public bool Json { get; init; }
 
@@ -98,6 +101,13 @@ internal sealed record RunSettings
                 $"--memory: {texts.Memory} is not a multiple of 4K from 2M to {PcMemoryLayout.MaximumMemory >> 40}T");
         }
 
+        int cpus = Units.ParseCount("--cpus", texts.Cpus, 1, MpTable.MaximumProcessors);
+        (ulong Seed, long HashEvery)? repeatable = RepeatableRun.Parse(texts.IsDeterministic, texts.Seed, texts.HashEvery);
+        if (repeatable is not null && cpus != 1)
+        {
+            throw new UsageException("--deterministic is for one processor: several do not meet in the same order twice");
+        }
+
         return new RunSettings
         {
             Kernel = texts.Kernel,
@@ -106,7 +116,8 @@ internal sealed record RunSettings
             Initrd = texts.Initrd,
             CommandLine = texts.CommandLine ?? "",
             Memory = memory,
-            Cpus = Units.ParseCount("--cpus", texts.Cpus, 1, MpTable.MaximumProcessors),
+            Cpus = cpus,
+            Repeatable = repeatable,
             Backend = new BackendChoice(
                 BackendOption.Parse(texts.Backend), texts.Device, IrqchipOption.Parse(texts.Irqchip)),
             CpuModel = CpuModelOption.Parse("--cpu", texts.Cpu),

@@ -111,6 +111,27 @@ public sealed class RunSettingsTests
         Refusal(s_texts with { Backend = "qemu" }).Should().Be("--backend: 'qemu' is not auto, kvm or software");
 
     [Test]
+    public void A_run_that_can_be_repeated_has_a_seed_and_an_interval()
+    {
+        RunTexts texts = s_texts with { IsDeterministic = true };
+
+        RunSettings.Parse(s_texts).Repeatable.Should().BeNull();
+        RunSettings.Parse(texts).Repeatable.Should().Be((1UL, 0L));
+        RunSettings.Parse(texts with { Seed = "9", HashEvery = "1000" }).Repeatable.Should().Be((9UL, 1000L));
+    }
+
+    [Test]
+    public void What_cannot_be_repeated_is_refused()
+    {
+        RunTexts texts = s_texts with { IsDeterministic = true };
+
+        Refusal(texts with { Cpus = "2" }).Should().Contain("one processor");
+        Refusal(texts with { Seed = "x" }).Should().Contain("'x'");
+        Refusal(texts with { HashEvery = "0" }).Should().Contain("'0'");
+        Refusal(s_texts with { HashEvery = "5" }).Should().Contain("--deterministic");
+    }
+
+    [Test]
     public void Guest_must_be_given() => Refusal(new RunTexts()).Should().Contain("--kernel FILE").And.Contain("vmm demo");
 
     [Test]

@@ -208,5 +208,23 @@ public sealed class VmmProcessTests(string backend)
     }
 
     [Test]
+    public void A_repeatable_run_tells_its_state_and_is_softwares()
+    {
+        // mov cx,200 / loop $ / power off
+        VmmOutput run = RunFlat([0xb9, 200, 0, 0xe2, 0xfe, .. s_powerOff], "--deterministic=5", "--hash-every", "100");
+
+        if (backend == "kvm")
+        {
+            run.ExitCode.Should().Be(64);
+            run.Error.Should().Contain("needs the software backend");
+            return;
+        }
+
+        run.ExitCode.Should().Be(0, run.Error);
+        run.Error.Should().MatchRegex("vmm: after 100 instructions: [0-9a-f]{64}")
+            .And.MatchRegex("vmm: seed 5, 20[0-9] instructions, state [0-9a-f]{64}");
+    }
+
+    [Test]
     public void Usage_error_is_64() => VmmProcess.Run("run").ExitCode.Should().Be(64);
 }
