@@ -14,10 +14,10 @@ internal static class SoftwareMsrs
     /// <summary>
     /// IA32_ARCH_CAPABILITIES: a processor that executes nothing ahead of time has none of the weaknesses that the bits deny (Intel
     /// SDM volume 4, table 2-2): RDCL_NO, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO,
-    /// PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO.
+    /// PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO.
     /// </summary>
     private const ulong Invulnerable = 1 << 0 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 13 | 1 << 14 | 1 << 15 | 1 << 20
-        | 1 << 24 | 1 << 26 | 1 << 27;
+        | 1 << 24 | 1 << 26 | 1 << 27 | 1UL << 62;
 
     /// <summary>Values that differ from those that the registry gives.</summary>
     public static ImmutableArray<MsrEntry> Initial { get; } = [new(new MsrIndex(0x10a), Invulnerable)];

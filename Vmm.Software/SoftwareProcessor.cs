@@ -19,19 +19,22 @@ public static class SoftwareProcessor
     /// <summary>The features, by the names of the table of all features.</summary>
     public const string FeatureNames =
         "fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 "
-        + "pni ssse3 cx16 pcid sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer xsave rdrand hypervisor "
-        + "fsgsbase tsc_adjust bmi1 smep bmi2 erms invpcid rdseed adx smap clflushopt clwb umip rdpid fsrm arch_capabilities serialize "
+        + "pni pclmulqdq ssse3 fma cx16 pcid sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer aes xsave avx f16c rdrand hypervisor "
+        + "fsgsbase tsc_adjust bmi1 avx2 smep bmi2 erms invpcid rdseed adx smap clflushopt clwb sha_ni umip rdpid fsrm arch_capabilities serialize "
         + "xsaveopt xsavec xgetbv1 xsaves "
         + "syscall nx pdpe1gb rdtscp lm lahf_lm abm 3dnowprefetch nonstop_tsc arat";
 
     private const uint PhysicalBits = 46;
     private const uint Signature = 0x0106a5;
+
+    /// <summary>x87, SSE and the header of the XSAVE area, and the upper halves of the YMM registers behind them.</summary>
     private const uint LegacyArea = 576;
+    private const uint UpperHalves = 256;
 
     /// <summary>The entries of CPUID, ordered; identifiers and topology of a vCPU come later.</summary>
     public static ImmutableArray<CpuidEntry> Entries { get; } = Create();
 
-    /// <summary>Whether an instruction that the executor does not have belongs to a feature that is promised: x87 and SSE, not what VEX encodes.</summary>
+    /// <summary>Whether an instruction that the executor does not have belongs to a feature that is promised: x87, not what VEX encodes.</summary>
     internal static bool Promises(in Instruction instruction) =>
         (instruction.Needs & (StateNeeds.Extended | StateNeeds.Xcr0)) == StateNeeds.Extended;
 
@@ -54,8 +57,9 @@ public static class SoftwareProcessor
             new(6, 0, false, 0, 0, 0, 0),
             new(7, 0, true, 0, 0, 0, 0),
             new(0xb, 0, true, 0, 0, 0, 0),
-            new(0xd, 0, true, 3, LegacyArea, LegacyArea, 0),
-            new(0xd, 1, true, 0, LegacyArea, 0, 0),
+            new(0xd, 0, true, 7, LegacyArea + UpperHalves, LegacyArea + UpperHalves, 0),
+            new(0xd, 1, true, 0, LegacyArea + UpperHalves, 0, 0),
+            new(0xd, 2, true, UpperHalves, LegacyArea, 0, 0),
 
             // The TSC counts nanoseconds: 40 times a crystal of 25 MHz.
             new(0x15, 0, false, 1, 40, 25_000_000, 0),
