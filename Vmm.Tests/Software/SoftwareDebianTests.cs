@@ -51,6 +51,8 @@ internal sealed class SoftwareDebianTests
     }
 
     [Test]
+    [Category("Long")]
+    [Explicit("takes minutes without the JIT compiler's optimizations")]
     public void Kernel_boots_to_a_script_and_powers_off()
     {
         (MachineResult result, string console) = Boot(cpus: 1, "uname -m; echo $((6 * 7))");
