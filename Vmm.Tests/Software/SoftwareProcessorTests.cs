@@ -123,9 +123,9 @@ internal sealed class SoftwareProcessorTests
         ((ulong)ratio.Ecx * ratio.Ebx / ratio.Eax).Should().Be(1_000_000_000);
     }
 
-    private static IEnumerable<string> Executed() => s_instructions.Keys;
+    private static string[] Executed() => [.. s_instructions.Keys];
 
-    private static IEnumerable<string> Optional() => s_instructions.Keys.Except(s_alwaysThere);
+    private static string[] Optional() => [.. s_instructions.Keys.Except(s_alwaysThere)];
 
     private static ExitCode Run(string feature, string? without)
     {
