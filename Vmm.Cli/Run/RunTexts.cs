@@ -45,6 +45,7 @@ internal sealed record RunTexts
     public bool Paused { get; init; }
 
     public bool Stats { get; init; }
+
     public bool IsDeterministic { get; init; }
 
     public string? Seed { get; init; }
