@@ -293,6 +293,7 @@ public sealed partial class VirtualCpu
             return _exit.Code == ExitCode.Suspended ? WaitForSuspension() : Next.Return;
         }
 
+        AnswerHeldVectors();
         if (Volatile.Read(ref _haltCheckRequested))
         {
             CheckHaltInHypervisor(backend);
@@ -367,8 +368,8 @@ public sealed partial class VirtualCpu
             case ExitCode.SetTpr when _apic is not null:
                 Interlocked.Exchange(ref _attention, 1);
                 return Next.Continue;
-            case ExitCode.IoapicEoi when _machine.Chips?.IoApic is { } ioApic:
-                ioApic.EndOfInterrupt((byte)_exit.Value);
+            case ExitCode.IoapicEoi when _machine.Chips is { IoApic: not null } chips:
+                chips.EndLevelInterrupt(this, (byte)_exit.Value);
                 return Next.Continue;
             case ExitCode.InstructionEmulation:
                 return HandleEmulationFailure(backend);

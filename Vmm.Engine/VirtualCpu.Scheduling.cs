@@ -224,6 +224,25 @@ public sealed partial class VirtualCpu
         }
     }
 
+    /// <summary>Takes ownership if nobody has it and nobody waits for it. Does not wait; not nested.</summary>
+    internal bool TryTakeOwnership()
+    {
+        lock (_gate)
+        {
+            if (_state != VcpuState.Idle || _servedTicket != _nextTicket || _retired || _machine.IsDisposed)
+            {
+                return false;
+            }
+
+            _nextTicket++;
+            _servedTicket++;
+            _owner = Environment.CurrentManagedThreadId;
+            _depth = 1;
+            _state = VcpuState.Frozen;
+            return true;
+        }
+    }
+
     /// <summary>Gives one level of ownership back.</summary>
     internal void GiveOwnershipBack()
     {

@@ -33,13 +33,15 @@ internal sealed record BackendChoice(BackendKind Kind, string Device, InterruptC
             case BackendKind.Auto when time is not null:
                 return OpenSoftware("a run that can be repeated needs it", time);
             default:
-                return InterruptControllers == InterruptControllerMode.Kernel
-                    ? OpenKvm(log, "--irqchip kernel asks for the interrupt controllers of KVM")
+                return NeedsKvm
+                    ? OpenKvm(log, $"--irqchip {InterruptControllers?.ToString().ToLowerInvariant()} asks for interrupt controllers of KVM")
                     : Device != DeviceOption.DefaultPath
                     ? OpenKvm(log, "--device names its device")
                     : OpenBest(log);
         }
     }
+
+    private bool NeedsKvm => InterruptControllers is InterruptControllerMode.Kernel or InterruptControllerMode.Split;
 
     private OpenedBackend OpenBest(ILogger? log)
     {
@@ -66,7 +68,7 @@ internal sealed record BackendChoice(BackendKind Kind, string Device, InterruptC
 
     private OpenedBackend OpenSoftware(string? reason, InstructionTime? time = null)
     {
-        if (InterruptControllers == InterruptControllerMode.Kernel)
+        if (NeedsKvm)
         {
             throw new UsageException("--backend software has no kernel to have the interrupt controllers; leave --irqchip away, or use --irqchip userspace");
         }

@@ -11,7 +11,7 @@ internal static class IrqchipOption
     /// <summary>Makes the option.</summary>
     public static Option<string?> Create() => new("--irqchip")
     {
-        Description = "Who has the interrupt controllers: KVM or this process; without the option KVM where it executes. split is not offered yet.",
+        Description = "Who has the interrupt controllers: KVM, this process, or KVM the local APICs and this process the rest; without the option KVM where it executes.",
         HelpName = "kernel|split|userspace",
     };
 
@@ -24,8 +24,7 @@ internal static class IrqchipOption
         null => null,
         "kernel" => InterruptControllerMode.Kernel,
         "userspace" => InterruptControllerMode.Userspace,
-        "split" => throw new UsageException(
-            "--irqchip split is not offered until level-triggered interrupts are proven with it; use --irqchip kernel or userspace"),
+        "split" => InterruptControllerMode.Split,
         _ => throw new UsageException($"--irqchip: '{text}' is not kernel, split or userspace"),
     };
 }

@@ -41,6 +41,7 @@ internal sealed class PlatformChips
 
     private readonly VirtualMachine _machine;
     private readonly LocalApic?[] _localApics;
+    private readonly LevelWatch? _levelWatch;
 
     /// <summary>Makes the chips in their power-up state.</summary>
     public PlatformChips(VirtualMachine machine, VirtualTime time)
@@ -55,6 +56,7 @@ internal sealed class PlatformChips
                 Math.Max(HighestXApicId, machine.MaxCpus - 1), elsewhere: isSplit ? SendToHypervisor : null);
             IoApic = new IoApic(
                 Fabric, isSplit ? new IoApicOptions { PinCount = PinsInSplitMode, Routed = TellRoute } : new IoApicOptions());
+            _levelWatch = isSplit ? new LevelWatch(machine, time, IoApic.EndOfInterrupt) : null;
             AtPic = new AtPic(new PicOutput(this));
             AtPit = new AtPit(time, time.Deadlines, machine.GetInterruptLine(TimerInterrupt));
         }
@@ -195,6 +197,15 @@ internal sealed class PlatformChips
         ? Fabric.SignalMsi(address, data)
         : ((IBackendInterrupts)_machine.BackendVm).SignalMsi(address, data);
 
+    /// <summary>A vCPU has ended a level-triggered interrupt in the hypervisor's local APIC, as its exit says. Its owner.</summary>
+    public void EndLevelInterrupt(VirtualCpu cpu, byte vector)
+    {
+        if (_levelWatch is null || _levelWatch.Reported(cpu, vector))
+        {
+            IoApic!.EndOfInterrupt(vector);
+        }
+    }
+
     /// <summary>Makes the chips let go of the deadlines, before others replace them.</summary>
     public void Abandon()
     {
@@ -203,6 +214,7 @@ internal sealed class PlatformChips
             apic?.Reset();
         }
 
+        _levelWatch?.Abandon();
         AtPit?.Reset();
         Hpet.Reset();
         Rtc.Reset();
@@ -212,7 +224,14 @@ internal sealed class PlatformChips
     private bool SendToHypervisor(InterruptMessage message)
     {
         (ulong address, uint data) = Msi.Encode(message);
-        return ((IBackendInterrupts)_machine.BackendVm).SignalMsi(address, data);
+        bool isTaken = ((IBackendInterrupts)_machine.BackendVm).SignalMsi(address, data);
+        if (message.IsLevel)
+        {
+            // Also one that nobody took: its end can only be found.
+            _levelWatch!.Sent(message.Vector);
+        }
+
+        return isTaken;
     }
 
     private void TellRoute(int pin, InterruptMessage? message) => ((IBackendInterrupts)_machine.BackendVm).SetLevelRoute(

@@ -107,22 +107,13 @@ public sealed partial class PcMachine : IDisposable
     /// <param name="options">How.</param>
     /// <returns>The machine, owned by the caller.</returns>
     /// <exception cref="VmmException">
-    /// ENOTSUP: the interrupt-controller mode needs what does not exist yet, or the processor model a feature that the host
-    /// does not have; EINVAL: memory or processors out of range; ENOSPC: the exposure of registers takes more ranges than there may be; otherwise what the host refuses.
+    /// ENOTSUP: the processor model has a feature that the host does not have; EINVAL: memory or processors out of range; ENOSPC: the exposure of registers takes more ranges than there may be; otherwise what the host refuses.
     /// </exception>
     public static PcMachine Create(IHypervisorBackend backend, PcOptions options)
     {
         ArgumentNullException.ThrowIfNull(backend);
         ArgumentNullException.ThrowIfNull(options);
         const string Operation = "PcMachine.Create";
-        if (options.InterruptControllerMode == InterruptControllerMode.Split)
-        {
-            throw new VmmException(
-                Operation,
-                VmmError.ENOTSUP,
-                $"interrupt-controller mode {InterruptControllerMode.Split} is not offered until level-triggered interrupts are proven with it; use {InterruptControllerMode.Kernel} or {InterruptControllerMode.Userspace}");
-        }
-
         if (options.Cpus is < 1 or > MpTable.MaximumProcessors)
         {
             throw new VmmException(

@@ -92,10 +92,11 @@ public sealed class RunSettingsTests
     public void Second_chance_is_on_by_default() => new RunTexts().SecondChance.Should().Be("on");
 
     [Test]
-    public void Split_interrupt_controllers_are_refused_by_name() =>
-        Refusal(s_texts with { Irqchip = "split" }).Should().Contain("--irqchip split").And.Contain("userspace");
+    public void Unknown_interrupt_controllers_are_refused_by_name() =>
+        Refusal(s_texts with { Irqchip = "splt" }).Should().Contain("--irqchip: 'splt'").And.Contain("userspace");
 
     [TestCase("kernel", InterruptControllerMode.Kernel)]
+    [TestCase("split", InterruptControllerMode.Split)]
     [TestCase("userspace", InterruptControllerMode.Userspace)]
     public void Interrupt_controllers_are_chosen(string irqchip, InterruptControllerMode expected) =>
         RunSettings.Parse(s_texts with { Irqchip = irqchip }).Backend.InterruptControllers.Should().Be(expected);

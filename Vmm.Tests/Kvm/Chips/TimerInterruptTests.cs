@@ -158,16 +158,12 @@ public sealed class TimerInterruptTests
 
     [TestCase(InterruptControllerMode.Userspace)]
     [TestCase(InterruptControllerMode.Split)]
+    [TestCase(InterruptControllerMode.Kernel)]
     public void Level_interrupt_comes_again_after_its_end_as_long_as_the_line_is_high(InterruptControllerMode mode)
     {
         const int Pin = 20;
         const uint Level = 1 << 15;
         using ChipGuest guest = new(mode);
-        if (mode == InterruptControllerMode.Split && guest.IsInterpreted)
-        {
-            Assert.Ignore("a PVM host ends interrupts in KVM's local APIC when it delivers them, and reports no end");
-        }
-
         IInterruptLine line = guest.Machine.Machine.GetInterruptLine(Pin);
         guest.Machine.Machine.Ports.Attach(0x300, new LineSwitch(line));
         Label low = default;
@@ -199,7 +195,9 @@ public sealed class TimerInterruptTests
 
         guest.Machine.RunToEnd();
 
-        guest.Count().Should().Be(3);
+        // A host that ends interrupts at their delivery sends the next one before the handler has lowered the line.
+        int most = guest.IsInterpreted && mode != InterruptControllerMode.Userspace ? 4 : 3;
+        guest.Count().Should().BeInRange(3, (ulong)most);
     }
 
     [Test]

@@ -227,15 +227,8 @@ public sealed class PcMachineTests
         Run(code, new PcOptions { CpuModel = model }).DebugExitCode.Should().Be(IsaDebugExit.ExitCode(0));
     }
 
-    [Test]
-    public void Split_mode_is_refused_by_name()
-    {
-        Action create = () => Create(new PcOptions { InterruptControllerMode = InterruptControllerMode.Split }).Dispose();
-
-        create.Should().Throw<VmmException>().Where(e => e.Error == VmmError.ENOTSUP && e.Message.Contains("Split"));
-    }
-
     [TestCase(InterruptControllerMode.Kernel)]
+    [TestCase(InterruptControllerMode.Split)]
     [TestCase(InterruptControllerMode.Userspace)]
     public void Chips_are_where_the_tables_say(InterruptControllerMode mode)
     {

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Abstractions.Backend;
+using Vmm.Emulation.Interrupts;
+using Vmm.Engine.Chips;
+
+namespace Vmm.Engine;
+
+/// <content>The vCPU's local APIC, where it is the hypervisor's.</content>
+public sealed partial class VirtualCpu
+{
+    private LevelWatch? _heldVectorsWanted;
+
+    /// <summary>Whether the hypervisor has this vCPU. Any thread.</summary>
+    internal bool HasBackend => Volatile.Read(ref _backend) is not null;
+
+    /// <summary>What the local APIC has requested or in service. Owner.</summary>
+    internal VectorBits ReadHeldVectors()
+    {
+        Span<byte> page = stackalloc byte[IBackendLocalApic.PageLength];
+        ((IBackendLocalApic)Backend).ReadLocalApic(page);
+        return LocalApicImage.ReadHeldVectors(page);
+    }
+
+    /// <summary>
+    /// Asks for what the local APIC has requested or in service: answered here when nobody owns the vCPU, by its thread when it is in the
+    /// guest, and not at all while somebody else owns it. Any thread; does not wait.
+    /// </summary>
+    internal void AskForHeldVectors(LevelWatch watch)
+    {
+        Volatile.Write(ref _heldVectorsWanted, watch);
+        if (TryTakeOwnership())
+        {
+            try
+            {
+                AnswerHeldVectors();
+            }
+            finally
+            {
+                GiveOwnershipBack();
+            }
+        }
+        else
+        {
+            NotifyByChip();
+        }
+    }
+
+    /// <summary>Answers whoever has asked. Owner.</summary>
+    private void AnswerHeldVectors()
+    {
+        if (Volatile.Read(ref _heldVectorsWanted) is not null
+            && Interlocked.Exchange(ref _heldVectorsWanted, null) is { } watch
+            && HasBackend)
+        {
+            watch.Answer(Id, ReadHeldVectors());
+        }
+    }
+}
