@@ -18,8 +18,16 @@ public sealed partial class VirtualCpu
     internal VectorBits ReadHeldVectors()
     {
         Span<byte> page = stackalloc byte[IBackendLocalApic.PageLength];
-        ((IBackendLocalApic)Backend).ReadLocalApic(page);
+        ReadLocalApicPage(page);
         return LocalApicImage.ReadHeldVectors(page);
+    }
+
+    /// <summary>Reads the registers. Owner.</summary>
+    internal IBackendVcpu ReadLocalApicPage(Span<byte> page)
+    {
+        IBackendVcpu backend = Backend;
+        ((IBackendLocalApic)backend).ReadLocalApic(page);
+        return backend;
     }
 
     /// <summary>

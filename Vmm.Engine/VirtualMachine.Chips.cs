@@ -18,6 +18,7 @@ public sealed partial class VirtualMachine : IPlatformChips, IInEngineMmio
     private const string NoChips = "the VM was created without " + nameof(VirtualMachineOptions.PlatformChips);
 
     private PlatformChips? _chips;
+    private HypervisorPlatform? _hypervisorChips;
     private IDisposable? _pmTimerPort;
 
     /// <summary>The I/O APIC.</summary>
@@ -44,11 +45,11 @@ public sealed partial class VirtualMachine : IPlatformChips, IInEngineMmio
     /// <exception cref="VmmException">ENOTSUP: the engine does not have it in this VM.</exception>
     public Rtc Rtc => Require(_chips?.Rtc, "vm_rtc");
 
-    IIoApic IPlatformChips.IoApic => IoApic;
+    IIoApic IPlatformChips.IoApic => (IIoApic?)_hypervisorChips?.IoApic ?? IoApic;
 
-    IAtPic IPlatformChips.AtPic => AtPic;
+    IAtPic IPlatformChips.AtPic => (IAtPic?)_hypervisorChips?.AtPic ?? AtPic;
 
-    IAtPit IPlatformChips.AtPit => AtPit;
+    IAtPit IPlatformChips.AtPit => (IAtPit?)_hypervisorChips?.AtPit ?? AtPit;
 
     IHpet IPlatformChips.Hpet => Hpet;
 
@@ -75,7 +76,8 @@ public sealed partial class VirtualMachine : IPlatformChips, IInEngineMmio
         return Require(HasLocalApics ? cpu.RequireLocalApic() : null, "vm_lapic");
     }
 
-    ILocalApic IPlatformChips.GetLocalApic(VcpuId vcpu) => GetLocalApic(vcpu);
+    ILocalApic IPlatformChips.GetLocalApic(VcpuId vcpu) =>
+        (ILocalApic?)_hypervisorChips?.FindLocalApic(GetVcpu(vcpu)) ?? GetLocalApic(vcpu);
 
     /// <inheritdoc/>
     public bool TryRead(VcpuId vcpu, GuestPhysicalAddress address, int bytes, out ulong value)
@@ -116,8 +118,12 @@ public sealed partial class VirtualMachine : IPlatformChips, IInEngineMmio
         Interlocked.Exchange(ref _pmTimerPort, added)?.Dispose();
     }
 
+    /// <summary>Where wires end, or null while there are no controllers.</summary>
+    internal ILineTarget? LineTarget => HasIoApic ? Chips : Volatile.Read(ref _hypervisorChips)?.Lines;
+
     private void MakeChips()
     {
+        Volatile.Write(ref _hypervisorChips, HypervisorPlatform.TryMake(this, Time));
         if (!_options.PlatformChips)
         {
             return;
@@ -146,7 +152,7 @@ public sealed partial class VirtualMachine : IPlatformChips, IInEngineMmio
             EngineThrow.Refuse(
                 operation,
                 VmmError.ENOTSUP,
-                _options.PlatformChips ? $"in {InterruptControllerMode} mode the hypervisor has this chip" : NoChips);
+                _options.PlatformChips ? $"in {InterruptControllerMode} mode the hypervisor has this chip; {nameof(IPlatformChips)} reaches it" : NoChips);
         }
 
         return chip;

@@ -242,17 +242,7 @@ public sealed partial class VirtualMachine : IVirtualMachine
     public IInterruptLine GetInterruptLine(int line)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(line);
-        if (HasIoApic)
-        {
-            if (line >= PlatformChips.Lines(this))
-            {
-                EngineThrow.Invalid("GetInterruptLine", $"the I/O APIC has no input for line {line}");
-            }
-
-            return new ChipLine(this, line);
-        }
-
-        if (InterruptControllerMode != InterruptControllerMode.Kernel || BackendVm is not IBackendInterrupts)
+        if (!HasIoApic && _hypervisorChips?.Lines is null)
         {
             EngineThrow.Refuse(
                 "GetInterruptLine",
@@ -260,7 +250,12 @@ public sealed partial class VirtualMachine : IVirtualMachine
                 $"in {InterruptControllerMode} mode no interrupt controller of this VM has line {line}");
         }
 
-        return new BackendInterruptLine(this, line);
+        if (line >= (HasIoApic ? PlatformChips.Lines(this) : _hypervisorChips!.Lines!.PinCount))
+        {
+            EngineThrow.Invalid("GetInterruptLine", $"the I/O APIC has no input for line {line}");
+        }
+
+        return new ChipLine(this, line);
     }
 
     /// <inheritdoc/>
@@ -372,17 +367,6 @@ public sealed partial class VirtualMachine : IVirtualMachine
         MsrFilter = _options.MsrFilter,
         DisabledExits = _options.DisabledExits,
     });
-
-    private sealed class BackendInterruptLine(VirtualMachine machine, int line) : IInterruptLine
-    {
-        public void SetLevel(bool asserted)
-        {
-            if (!machine.IsDisposed)
-            {
-                ((IBackendInterrupts)machine.BackendVm).SetLine(line, asserted);
-            }
-        }
-    }
 
     private sealed class VcpuFreeze : IVcpuFreeze
     {

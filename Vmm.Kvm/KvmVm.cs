@@ -228,6 +228,7 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IBackendSt
         {
             case InterruptControllerMode.Kernel:
                 _vm.CreateIrqchip();
+                RouteLines();
                 _vm.CreatePit2(KvmPitConfigFlags.SpeakerDummy);
                 break;
             case InterruptControllerMode.Split:

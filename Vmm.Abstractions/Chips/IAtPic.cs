@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.State;
 
 namespace Vmm.Abstractions.Chips;
 
 /// <summary>A cascaded pair of 8259 interrupt controllers (<c>struct vatpic</c>). Any thread.</summary>
-public interface IAtPic
+public interface IAtPic : IVmmDataSource
 {
     /// <summary>Asserts an interrupt request once more.</summary>
     /// <param name="irq">0 to 15.</param>

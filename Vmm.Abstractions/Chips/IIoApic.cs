@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.State;
 
 namespace Vmm.Abstractions.Chips;
 
 /// <summary>An I/O APIC (<c>struct vioapic</c>): pins with assertion counters. Any thread.</summary>
 [VmmKernelSymbol("vioapic")]
-public interface IIoApic
+public interface IIoApic : IVmmDataSource
 {
     /// <summary>How many pins it has.</summary>
     int PinCount { get; }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.State;
 
 namespace Vmm.Abstractions.Chips;
 
 /// <summary>A local APIC (<c>struct vlapic</c>). Any thread.</summary>
 [VmmKernelSymbol("vlapic")]
-public interface ILocalApic
+public interface ILocalApic : IVmmDataSource
 {
     /// <summary>Makes an interrupt pending.</summary>
     /// <param name="vector">16 to 255.</param>

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.State;
 
 namespace Vmm.Abstractions.Chips;
 
 /// <summary>A real-time clock with battery-backed memory (<c>struct vrtc</c>).</summary>
-public interface IRtc
+public interface IRtc : IVmmDataSource
 {
     /// <summary>The clock's date and time.</summary>
     /// <exception cref="VmmException">EBUSY on setting: the guest holds the clock.</exception>

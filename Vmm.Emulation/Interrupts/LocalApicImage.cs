@@ -19,6 +19,12 @@ public static class LocalApicImage
     public static VectorBits ReadHeldVectors(ReadOnlySpan<byte> page) =>
         ReadVectors(page, ApicRegister.Request).Union(ReadVectors(page, ApicRegister.InService));
 
+    /// <summary>Whether the guest has enabled it in the spurious-interrupt vector register.</summary>
+    /// <param name="page">The page.</param>
+    /// <returns>Whether it is enabled.</returns>
+    public static bool IsSoftwareEnabled(ReadOnlySpan<byte> page) =>
+        (Register(page, ApicRegister.SpuriousVector) & ApicBits.SpuriousEnable) != 0;
+
     /// <summary>The version register.</summary>
     /// <param name="page">The page.</param>
     /// <returns>The register.</returns>

@@ -10,7 +10,7 @@ namespace Vmm.Emulation.Timers;
 /// The exchange layout: bhyve's class ATPIT, version 1. It knows neither access modes other than both bytes, nor the gate and
 /// port 61h: a counter taken from it is accessed by both bytes, and the latter two stay as they are.
 /// </content>
-public sealed partial class AtPit : IVmmDataSource
+public sealed partial class AtPit
 {
     private const int CounterLength = 24;
     private const int ExchangeLength = 3 * CounterLength;
@@ -111,7 +111,7 @@ public sealed partial class AtPit : IVmmDataSource
         }
 
         // Zero means none, so pulse 0 is given as the nanosecond before it.
-        long time = s_rate.TimeOf(_tick + ticks);
+        long time = Rate.TimeOf(_tick + ticks);
         return time == 0 ? -1 : time;
     }
 
@@ -142,7 +142,7 @@ public sealed partial class AtPit : IVmmDataSource
         counter.State.Output = counter.Mode != 0;
         if (time != 0)
         {
-            counter.StartTowards(s_rate.FirstTickAt(time) - _tick);
+            counter.StartTowards(Rate.FirstTickAt(time) - _tick);
         }
         else if (count != 0)
         {

@@ -49,7 +49,7 @@ public sealed partial class AtPit : IAtPit, IDeadlineHandler
     // Reference, system timers); each request toggles the bit.
     private const int RefreshPulses = 18;
 
-    private static readonly TickRate s_rate = new(Hertz);
+    internal static readonly TickRate Rate = new(Hertz);
 
     private readonly Lock _lock = new();
     private readonly IVirtualClock _clock;
@@ -232,7 +232,7 @@ public sealed partial class AtPit : IAtPit, IDeadlineHandler
 
     private void PowerOn()
     {
-        _tick = s_rate.TicksAt(_clock.Now);
+        _tick = Rate.TicksAt(_clock.Now);
         _counter0.State = PitCounter.PowerOn(gate: true);
         _counter1.State = PitCounter.PowerOn(gate: true);
         _counter2.State = PitCounter.PowerOn(gate: false);
@@ -305,7 +305,7 @@ public sealed partial class AtPit : IAtPit, IDeadlineHandler
     // Brings the counters to the present. A caller's time may be older than what another thread has already brought them to.
     private void Synchronize(long now)
     {
-        long ticks = s_rate.TicksAt(now) - _tick;
+        long ticks = Rate.TicksAt(now) - _tick;
         if (ticks <= 0)
         {
             return;
@@ -343,7 +343,7 @@ public sealed partial class AtPit : IAtPit, IDeadlineHandler
     private void Rearm()
     {
         long ticks = _counter0.TicksToEdge();
-        long due = ticks == PitCounter.Never ? long.MaxValue : s_rate.TimeOf(_tick + ticks);
+        long due = ticks == PitCounter.Never ? long.MaxValue : Rate.TimeOf(_tick + ticks);
         if (due != _armed)
         {
             _armed = due;

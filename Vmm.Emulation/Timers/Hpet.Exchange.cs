@@ -7,7 +7,7 @@ using Vmm.Abstractions.State;
 namespace Vmm.Emulation.Timers;
 
 /// <content>The exchange layout: bhyve's class HPET, version 1. A chip of other options than bhyve's has none: EINVAL.</content>
-public sealed partial class Hpet : IVmmDataSource
+public sealed partial class Hpet
 {
     private const int ExchangeTimers = 8;
     private const int HeaderLength = 32;

@@ -15,7 +15,7 @@ namespace Vmm.Emulation.Timers;
 /// <remarks>
 /// Lock order: this chip's lock, then that of the interrupt line and the queue's. The line is driven with the lock held.
 /// </remarks>
-public sealed class PmTimer : IPmTimer, IDeadlineHandler, IVmmDataSource
+public sealed class PmTimer : IPmTimer, IDeadlineHandler
 {
     /// <summary>The rate of the counter in Hz.</summary>
     public const int Frequency = 3_579_545;

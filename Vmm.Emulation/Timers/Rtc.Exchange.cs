@@ -7,7 +7,7 @@ using Vmm.Abstractions.State;
 namespace Vmm.Emulation.Timers;
 
 /// <content>The exchange layout: bhyve's class RTC, version 1.</content>
-public sealed partial class Rtc : IVmmDataSource
+public sealed partial class Rtc
 {
     private const int ExchangeLength = 160;
     private const int AddressOffset = 128;

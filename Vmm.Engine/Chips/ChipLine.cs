@@ -5,13 +5,13 @@ using Vmm.Abstractions.Events;
 namespace Vmm.Engine.Chips;
 
 /// <summary>
-/// A device's wire to an interrupt request of the engine's own controllers. It counts once, however often the device drives it to
+/// A device's wire to an interrupt request of the VM's controllers, the engine's or the hypervisor's. It counts once, however often the device drives it to
 /// the same level. Any thread; one lock, under which the controllers are told.
 /// </summary>
 internal sealed class ChipLine(VirtualMachine machine, int line) : IInterruptLine
 {
     private readonly Lock _lock = new();
-    private PlatformChips? _chips;
+    private ILineTarget? _target;
     private bool _level;
 
     /// <inheritdoc/>
@@ -20,13 +20,13 @@ internal sealed class ChipLine(VirtualMachine machine, int line) : IInterruptLin
         lock (_lock)
         {
             // The controllers of a reinitialized VM know nothing of levels driven before; a VM that is being made has none yet.
-            PlatformChips? chips = machine.Chips;
-            bool before = _level && _chips == chips;
-            _chips = chips;
+            ILineTarget? target = machine.LineTarget;
+            bool before = _level && _target == target;
+            _target = target;
             _level = asserted;
-            if (asserted != before)
+            if (asserted != before && !machine.IsDisposed)
             {
-                chips?.Drive(line, asserted);
+                target?.Drive(line, asserted);
             }
         }
     }

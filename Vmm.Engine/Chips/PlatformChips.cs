@@ -15,7 +15,7 @@ namespace Vmm.Engine.Chips;
 /// The interrupt controllers and timers of a VM between two initializations. In userspace mode all of them; where the hypervisor has
 /// controllers, the HPET, the power-management timer and the clock, whose interrupts go to the hypervisor.
 /// </summary>
-internal sealed class PlatformChips
+internal sealed class PlatformChips : ILineTarget
 {
     /// <summary>The registers of the local APICs (SDM volume 3, "Local APIC").</summary>
     public const ulong LocalApicAddress = 0xfee0_0000;
@@ -167,7 +167,7 @@ internal sealed class PlatformChips
     /// <summary>A vCPU's local APIC, or null.</summary>
     public LocalApic? FindLocalApic(VcpuId id) => Volatile.Read(ref _localApics[id.Value]);
 
-    /// <summary>Drives a global system interrupt: the 8259 pair's requests are the first 16, and request 0 is on pin 2 of the I/O APIC.</summary>
+    /// <inheritdoc/>
     public void Drive(int line, bool asserted)
     {
         bool isRequest = line is < AtPic.RequestCount and not TimerPin;

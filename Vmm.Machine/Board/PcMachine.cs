@@ -41,6 +41,9 @@ public sealed partial class PcMachine : IDisposable
     /// </summary>
     public const ushort PowerPort = PcPowerPorts.PowerManagementControl;
 
+    // The input of the I/O APIC that the 8254 is wired to, as on most boards, whoever has the chips.
+    private const byte TimerInput = 2;
+
     private const int MemorySegments = 16;
     private const int MemoryMappings = 32;
     private const int PortHandlers = 1024;
@@ -189,12 +192,6 @@ public sealed partial class PcMachine : IDisposable
     /// <summary>Stops the vCPUs and frees everything.</summary>
     /// <exception cref="InvalidOperationException">Called by a handler on a vCPU's thread.</exception>
     public void Dispose() => _machine.Dispose();
-
-    /// <summary>
-    /// The input of the I/O APIC that the 8254 is wired to: 0 with KVM's default routing (api.rst, KVM_SET_GSI_ROUTING), 2 with the
-    /// engine's chips as on most boards.
-    /// </summary>
-    private byte TimerInput => _options.InterruptControllerMode == InterruptControllerMode.Kernel ? (byte)0 : (byte)2;
 
     private AcpiOptions Acpi => new()
     {

@@ -9,7 +9,7 @@ using Vmm.Abstractions.Vcpu;
 namespace Vmm.Tests.Support;
 
 /// <summary>The scripted backend's part of a VM.</summary>
-internal sealed class FakeVm(FakeBackend backend, BackendVmOptions options) : IBackendVm, IBackendInterrupts
+internal sealed partial class FakeVm(FakeBackend backend, BackendVmOptions options) : IBackendVm, IBackendInterrupts
 {
     private readonly ConcurrentDictionary<int, FakeVcpu> _vcpus = new();
     private readonly List<MemoryPlacement> _placements = [];

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using Vmm.Abstractions.State;
+
+namespace Vmm.Emulation.Interrupts;
+
+/// <content>The exchange layout as a class of state.</content>
+public sealed partial class AtPic
+{
+    /// <inheritdoc/>
+    public VmmDataVersionEntry Entry => LayoutTransfer.Entry(VmmDataClass.AtPic, LayoutLength);
+
+    /// <inheritdoc/>
+    public VmmDataResult Read(VmmDataRequest request)
+    {
+        if (LayoutTransfer.IsTooShort(request, LayoutLength, out VmmDataResult refusal))
+        {
+            return refusal;
+        }
+
+        ExportLayout(request.Data);
+        return LayoutTransfer.Done(LayoutLength);
+    }
+
+    /// <inheritdoc/>
+    public VmmDataResult Write(VmmDataRequest request) =>
+        LayoutTransfer.IsTooShort(request, LayoutLength, out VmmDataResult refusal)
+            ? refusal
+            : LayoutTransfer.Result(ImportLayout(request.Data), LayoutLength);
+}
