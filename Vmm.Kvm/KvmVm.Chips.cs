@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-using System.Collections.Immutable;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Time;
 using Vmm.Kvm.Interop;
