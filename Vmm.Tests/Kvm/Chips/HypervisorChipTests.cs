@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Buffers.Binary;
-using Iced.Intel;
 using Vmm.Abstractions.Chips;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
@@ -9,7 +8,6 @@ using Vmm.Abstractions.State;
 using Vmm.Emulation.Interrupts;
 using Vmm.Emulation.Timers;
 using Vmm.Engine.Chips;
-using Vmm.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Vmm.Tests.Kvm.Chips;
@@ -61,7 +59,7 @@ public sealed class HypervisorChipTests
             ChipGuest.Write(a, ChipGuest.LocalApic + ChipGuest.CommandLow, 0x44000 | Vector);
         });
         guest.Machine.RunToEnd();
-        ILocalApic apic = Chips(guest).GetLocalApic(default);
+        ILocalApic apic = ((IPlatformChips)Machine(guest)).GetLocalApic(default);
         byte[] saved = Read(apic);
         byte[] changed = [.. saved];
         BinaryPrimitives.WriteUInt32LittleEndian(changed.AsSpan(8), 0x70);
@@ -109,7 +107,7 @@ public sealed class HypervisorChipTests
             ChipGuest.Write(a, ChipGuest.IoApic + 0x10, 5 << 24);
         });
         guest.Machine.RunToEnd();
-        HypervisorIoApic chip = (HypervisorIoApic)Chips(guest).IoApic;
+        HypervisorIoApic chip = (HypervisorIoApic)((IPlatformChips)Machine(guest)).IoApic;
         chip.AssertPin(Pin);
 
         IoApicState state = chip.Save();
@@ -136,7 +134,7 @@ public sealed class HypervisorChipTests
             ChipGuest.Out(a, 0x20, 0x0b);
         });
         guest.Machine.RunToEnd();
-        HypervisorAtPic chip = (HypervisorAtPic)Chips(guest).AtPic;
+        HypervisorAtPic chip = (HypervisorAtPic)((IPlatformChips)Machine(guest)).AtPic;
         chip.AssertIrq(4);
 
         AtPicState state = chip.Save();
@@ -169,7 +167,7 @@ public sealed class HypervisorChipTests
             ChipGuest.Out(a, 0x40, 0x55);
         });
         guest.Machine.RunToEnd();
-        HypervisorAtPit chip = (HypervisorAtPit)Chips(guest).AtPit;
+        HypervisorAtPit chip = (HypervisorAtPit)((IPlatformChips)Machine(guest)).AtPit;
 
         AtPitState state = chip.Save();
 
@@ -198,7 +196,7 @@ public sealed class HypervisorChipTests
         const byte LocalVector = Vector + 2;
         const byte PicVector = 0x20 + 5;
         using ChipGuest guest = new(mode);
-        IPlatformChips chips = Chips(guest);
+        IPlatformChips chips = guest.Machine.Machine;
         guest.Machine.Machine.Ports.Attach(0x300, new Trigger(
             () => chips.GetLocalApic(default).SetInterrupt(Vector, level: false),
             () => chips.IoApic.PulsePin(Pin),
@@ -231,9 +229,9 @@ public sealed class HypervisorChipTests
 
     private static long HostNow() => Vmm.Engine.HostClock.Now.Nanoseconds;
 
-    private static IPlatformChips Chips(ChipGuest guest) => guest.Machine.Machine;
+    private static Vmm.Engine.VirtualMachine Machine(ChipGuest guest) => guest.Machine.Machine;
 
-    private static HypervisorLocalApic LocalApic(ChipGuest guest) => (HypervisorLocalApic)Chips(guest).GetLocalApic(default);
+    private static HypervisorLocalApic LocalApic(ChipGuest guest) => (HypervisorLocalApic)((IPlatformChips)Machine(guest)).GetLocalApic(default);
 
     private static byte[] Read(IVmmDataSource chip)
     {
