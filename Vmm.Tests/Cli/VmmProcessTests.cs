@@ -11,6 +11,9 @@ namespace Vmm.Tests.Cli;
 [TestFixture("software")]
 public sealed class VmmProcessTests(string backend)
 {
+    // The guest stops when it has seen a hundred; on a busy host more have come until it looks.
+    private const string AtLeast100Interrupts = "timer: 1[0-9][0-9] interrupts";
+
     private static readonly byte[] s_powerOff = [0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef];
 
     [OneTimeSetUp]
@@ -35,7 +38,7 @@ public sealed class VmmProcessTests(string backend)
         VmmOutput demo = VmmProcess.Run("demo", "--backend", backend, "--irqchip", irqchip);
 
         demo.ExitCode.Should().Be(0, demo.Error);
-        demo.Out.Should().ContainAll("64-bit code is running", "timer: 100 interrupts", "powering off");
+        demo.Out.Should().ContainAll("64-bit code is running", "powering off").And.MatchRegex(AtLeast100Interrupts);
         demo.Error.Should().Contain("ok      mmio").And.NotContain("FAILED");
     }
 
@@ -48,7 +51,7 @@ public sealed class VmmProcessTests(string backend)
         using JsonDocument json = JsonDocument.Parse(demo.Out);
         json.RootElement.GetProperty("passed").GetBoolean().Should().BeTrue();
         json.RootElement.GetProperty("checks").GetArrayLength().Should().Be(7);
-        json.RootElement.GetProperty("console").GetString().Should().Contain("timer: 100 interrupts");
+        json.RootElement.GetProperty("console").GetString().Should().MatchRegex(AtLeast100Interrupts);
         json.RootElement.GetProperty("machine").GetProperty("end").GetString().Should().Be("powerOff");
     }
 
