@@ -40,44 +40,15 @@ internal static partial class Interpreter<TCpu>
                 break;
             }
 
-            int at = 0;
-            ref MicroOp op = ref blocks.Op(block.First);
             s.BlockEnd = (int)Math.Min(left, block.Count);
-            do
+            int executed = RunBlock(ref cpu, s, ref blocks.Op(block.First), rip);
+            if (executed < 0)
             {
-                ulong next = rip + op.Length & s.CodeMask;
-                s.NextRip = next;
-                if (TCpu.IsSupervised)
-                {
-                    s.Rip = rip;
-                    if (!cpu.Admits(in op.Instruction))
-                    {
-                        s.Outcome = new(ExecutionStatus.Refused);
-                        count = maximum - left + at;
-                        return false;
-                    }
-                }
-
-                if (!op.Handler.Execute(ref cpu, s, ref op))
-                {
-                    s.Rip = rip;
-                    count = maximum - left + at;
-                    return false;
-                }
-
-                if (TCpu.IsSupervised)
-                {
-                    s.Rip = s.NextRip;
-                    cpu.Retired();
-                }
-
-                at++;
-                rip = next;
-                op = ref Unsafe.Add(ref op, 1);
+                count = maximum - left + ~executed;
+                return false;
             }
-            while (at < s.BlockEnd);
-            s.Rip = s.NextRip;
-            left -= at;
+
+            left -= executed;
         }
 
         bool isHalt = s.Halted && left != maximum - count;
@@ -91,6 +62,50 @@ internal static partial class Interpreter<TCpu>
         count--;
         s.Outcome = new(ExecutionStatus.Halted);
         return false;
+    }
+
+    /// <summary>
+    /// Executes the instructions of a block. Alone in a method that the runtime neither instruments nor joins with others, so that all
+    /// it needs from one instruction to the next stays in registers.
+    /// </summary>
+    /// <returns>How many completed; the complement of it when the next one did not.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static int RunBlock(ref TCpu cpu, CpuState s, ref MicroOp op, ulong rip)
+    {
+        int at = 0;
+        do
+        {
+            if (TCpu.IsSupervised)
+            {
+                s.Rip = rip;
+            }
+
+            rip = rip + op.Length & s.CodeMask;
+            s.NextRip = rip;
+            if (TCpu.IsSupervised && !cpu.Admits(in op.Instruction))
+            {
+                s.Outcome = new(ExecutionStatus.Refused);
+                return ~at;
+            }
+
+            if (!op.Handler.Execute(ref cpu, s, ref op))
+            {
+                s.Rip = rip - op.Length & s.CodeMask;
+                return ~at;
+            }
+
+            if (TCpu.IsSupervised)
+            {
+                s.Rip = s.NextRip;
+                cpu.Retired();
+            }
+
+            at++;
+            op = ref Unsafe.Add(ref op, 1);
+        }
+        while (at < s.BlockEnd);
+        s.Rip = s.NextRip;
+        return at;
     }
 
     /// <summary>Takes over what instructions outside blocks may have changed: mode, rights, and whether blocks may run at all.</summary>
@@ -109,6 +124,7 @@ internal static partial class Interpreter<TCpu>
     }
 
     /// <summary>Finds or decodes the block at an address; -1 where there is none, for whatever reason.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static int Locate(ref TCpu cpu, CpuState s, BlockCache blocks, ulong linear)
     {
         if (!Translate(ref cpu, s, linear, TranslationCache.Fetch, out ulong physical))
@@ -143,6 +159,7 @@ internal static partial class Interpreter<TCpu>
     }
 
     /// <summary>Whether memory still holds what a block was decoded from; if not it is decoded again.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool Verify(ref TCpu cpu, CpuState s, BlockCache blocks, ref BlockCache.Block block)
     {
         if (block.Count == 0)
@@ -166,6 +183,7 @@ internal static partial class Interpreter<TCpu>
     }
 
     /// <summary>Decodes a block. Another CPU may be writing here: what is decoded is the copy that the block keeps.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool Decode(ref TCpu cpu, CpuState s, BlockCache blocks, ref BlockCache.Block block)
     {
         int room = Math.Min(BlockCache.MaximumLength, 0x1000 - (int)(block.Physical & PageMask));

@@ -260,6 +260,15 @@ internal static partial class Interpreter<TCpu>
         }
     }
 
+    /// <summary>IMUL with two or three operands.</summary>
+    private sealed class Product<T> : Handler
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        internal static readonly Handler Instance = new Product<T>();
+
+        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op) => MultiplyTo<T>(ref cpu, s, in op.Instruction);
+    }
+
     /// <summary>The count is in CL, or in <see cref="MicroOp.Source"/>.</summary>
     private sealed class ShiftRegisterBy<TOperation, T, TCount> : Handler
         where TOperation : struct, IOperation

@@ -51,7 +51,11 @@ internal static partial class Interpreter<TCpu>
         where T1 : struct, ISigned
         where T0 : struct, ISigned
     {
-        public static int Code => (T3.IsSigned ? 8 : 0) | (T2.IsSigned ? 4 : 0) | (T1.IsSigned ? 2 : 0) | (T0.IsSigned ? 1 : 0);
+        public static int Code
+        {
+            [MethodImpl(MethodImplOptions.AggressiveInlining)]
+            get => (T3.IsSigned ? 8 : 0) | (T2.IsSigned ? 4 : 0) | (T1.IsSigned ? 2 : 0) | (T0.IsSigned ? 1 : 0);
+        }
     }
 
     private sealed class JumpIf<TCondition, TTarget> : Handler

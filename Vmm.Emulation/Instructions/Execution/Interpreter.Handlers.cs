@@ -103,6 +103,18 @@ internal static partial class Interpreter<TCpu>
         internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op) => General(ref cpu, s, in op);
     }
 
+    /// <summary>x87, MMX, SSE and AVX instructions, in the general way of those.</summary>
+    private sealed class VectorHandler : Handler
+    {
+        internal static readonly Handler Instance = new VectorHandler();
+
+        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+        {
+            s.Rip = s.NextRip - op.Length & s.CodeMask;
+            return DispatchVector(ref cpu, s, in op.Instruction);
+        }
+    }
+
     /// <summary>Instructions that may change how the next one is found or executed: they end a block.</summary>
     private sealed class BoundaryHandler : Handler
     {

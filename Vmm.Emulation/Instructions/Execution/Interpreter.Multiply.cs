@@ -63,19 +63,22 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
-        int bits = Unsafe.SizeOf<T>() * 8;
-        ulong right = i.Pattern == Pattern.GEI ? i.Immediate : Widen(Get<T>(s, in i, i.Reg));
-        UInt128 product = Extend(Widen(operand), bits, signed: true) * Extend(right & Mask(bits / 8), bits, signed: true);
-        T result = T.CreateTruncating(product);
+        T right = i.Pattern == Pattern.GEI ? Truncate<T>(i.Immediate) : Get<T>(s, in i, i.Reg);
+        long high = Math.BigMul(Flags.Extend(operand), Flags.Extend(right), out long low);
+        T result = Truncate<T>((ulong)low);
         Set(s, in i, i.Reg, result);
-        SetProductFlags(s, result, Extend(Widen(result), bits, signed: true) == product);
+        SetProductFlags(s, result, Flags.Extend(result) == low && low >> 63 == high);
         return true;
     }
 
     /// <summary>SF, ZF, AF and PF are undefined; SF and PF follow the low half here, as on processors that we compared with.</summary>
     private static void SetProductFlags<T>(CpuState s, T low, bool fits)
         where T : unmanaged, IBinaryInteger<T>
-        => SetStatus(s, Flags.Result(low) & ~FlagBits.Zero | (fits ? 0 : FlagBits.Carry | FlagBits.Overflow));
+    {
+        // A product of 0 is no result that would set ZF: what has its SF and PF stands for it.
+        s.FlagResult = low == T.Zero ? 0x100 : Flags.Extend(low);
+        s.FlagCarries = fits ? 0 : Flags.Carries(1, 1);
+    }
 
     private static UInt128 Extend(ulong value, int bits, bool signed)
         => signed ? (UInt128)(Int128)((long)(value << 64 - bits) >> 64 - bits) : value;

@@ -57,6 +57,8 @@ internal static partial class Interpreter<TCpu>
         {
             case Operation.Nop or Operation.ReservedNop or Operation.Endbr32 or Operation.Endbr64:
                 return Nothing.Instance;
+            case >= Operation.F2xm1 when (i.Needs & StateNeeds.Extended) != 0:
+                return VectorHandler.Instance;
             case Operation.Lea:
                 return SelectAddress(in i, ref op);
             case Operation.Push or Operation.Pop:
@@ -98,6 +100,7 @@ internal static partial class Interpreter<TCpu>
             Operation.Dec => SelectUnary<Dec, T>(in i, ref op),
             Operation.Neg => SelectUnary<Neg, T>(in i, ref op),
             Operation.Not => SelectUnary<Not, T>(in i, ref op),
+            Operation.Imul when i.Pattern != Pattern.E => Product<T>.Instance,
             Operation.Shl or Operation.Sal => SelectShift<Shl, T>(in i, ref op),
             Operation.Shr => SelectShift<Shr, T>(in i, ref op),
             Operation.Sar => SelectShift<Sar, T>(in i, ref op),
