@@ -260,6 +260,15 @@ internal static partial class Interpreter<TCpu>
         }
     }
 
+    /// <summary>MUL and IMUL with one operand.</summary>
+    private sealed class ProductOfAccumulator<T> : Handler
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        internal static readonly Handler Instance = new ProductOfAccumulator<T>();
+
+        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op) => Multiply<T>(ref cpu, s, in op.Instruction);
+    }
+
     /// <summary>IMUL with two or three operands.</summary>
     private sealed class Product<T> : Handler
         where T : unmanaged, IBinaryInteger<T>

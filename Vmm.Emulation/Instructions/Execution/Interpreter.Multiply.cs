@@ -28,16 +28,33 @@ internal static partial class Interpreter<TCpu>
 
         int bits = Unsafe.SizeOf<T>() * 8;
         bool signed = i.Operation == Operation.Imul;
-        UInt128 left = Extend(Widen(Truncate<T>(s.General[Rax])), bits, signed);
-        UInt128 product = left * Extend(Widen(operand), bits, signed);
-        ulong low = (ulong)product & Mask(bits / 8);
-        ulong high = (ulong)(product >> bits) & Mask(bits / 8);
-        if (bits == 8)
+        T accumulator = Truncate<T>(s.General[Rax]);
+        ulong left = signed ? (ulong)Flags.Extend(accumulator) : Widen(accumulator);
+        ulong right = signed ? (ulong)Flags.Extend(operand) : Widen(operand);
+        ulong low;
+        ulong high;
+        if (bits == 64)
         {
-            SetSized(s, Rax, (ulong)product, 2);
+            high = Math.BigMul(left, right, out low);
+            if (signed)
+            {
+                high = (ulong)Math.BigMul((long)left, (long)right, out long _);
+            }
         }
         else
         {
+            low = left * right;
+            high = low >> bits & Mask(bits / 8);
+        }
+
+        if (bits == 8)
+        {
+            SetSized(s, Rax, low, 2);
+            low = (byte)low;
+        }
+        else
+        {
+            low &= Mask(bits / 8);
             SetSized(s, Rax, low, bits / 8);
             SetSized(s, Rdx, high, bits / 8);
         }

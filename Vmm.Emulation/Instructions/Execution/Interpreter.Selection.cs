@@ -101,6 +101,7 @@ internal static partial class Interpreter<TCpu>
             Operation.Neg => SelectUnary<Neg, T>(in i, ref op),
             Operation.Not => SelectUnary<Not, T>(in i, ref op),
             Operation.Imul when i.Pattern != Pattern.E => Product<T>.Instance,
+            Operation.Imul or Operation.Mul => ProductOfAccumulator<T>.Instance,
             Operation.Shl or Operation.Sal => SelectShift<Shl, T>(in i, ref op),
             Operation.Shr => SelectShift<Shr, T>(in i, ref op),
             Operation.Sar => SelectShift<Sar, T>(in i, ref op),

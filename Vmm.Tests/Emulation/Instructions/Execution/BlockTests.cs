@@ -17,7 +17,7 @@ public sealed class BlockTests
     [Category("Long")]
     [Explicit("takes minutes")]
     public void Many_random_programs_end_as_they_do_one_instruction_at_a_time([Values("real", "protected", "long", "user")] string mode)
-        => Compare(mode, seed: 77, programs: 300_000);
+        => Compare(mode, seed: 77, programs: 30_000);
 
     /// <summary>The block of the first pass is left through a store that changes an instruction behind it.</summary>
     [Test]
