@@ -14,6 +14,9 @@ internal enum Refusal : byte
     /// <summary>One of the guest's breakpoints on execution is here.</summary>
     ExecutionBreakpoint,
 
+    /// <summary>One of the debugger's breakpoints on execution is here.</summary>
+    DebuggersBreakpoint,
+
     /// <summary>PAUSE, which exits.</summary>
     Pause,
 

@@ -210,9 +210,7 @@ internal sealed partial class SoftwareVcpu
     {
         const ulong PageSize = 0x1000;
         SoftwareCpu<Unwatched> cpu = new(this, State);
-        ulong linear = State.CodeSize == CodeSize.Bits64
-            ? State.Rip
-            : (uint)(State.Rip + State.Segments[(int)SegmentName.Cs].Base);
+        ulong linear = LinearRip;
         PageAccess access = PageAccess.Execute | (State.Cpl == 3 ? PageAccess.User : PageAccess.Read);
         int count = 0;
         while (count < buffer.Length)

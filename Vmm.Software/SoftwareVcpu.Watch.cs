@@ -24,7 +24,7 @@ internal sealed partial class SoftwareVcpu
 
     /// <summary>Whether each instruction has to be looked at.</summary>
     private bool IsStepped => InterruptWindowRequested | _events.NmiBlocked | _singleSteps | _exitsOnPause | _exitsOnBreakpoint
-        || (State.Dr7 & DebugEnables) != 0;
+        || (State.Dr7 & DebugEnables) != 0 || _breakpoints.Length != 0;
 
     /// <inheritdoc/>
     public bool GetCapability(VcpuCapability capability) => capability switch
@@ -71,6 +71,11 @@ internal sealed partial class SoftwareVcpu
             return Refuse(Refusal.EventIsDue, instruction);
         }
 
+        if (_breakpoints.Length != 0 && DebuggersBreakpoints() != 0)
+        {
+            return Refuse(Refusal.DebuggersBreakpoint, instruction);
+        }
+
         if ((State.Dr7 & DebugEnables) != 0 && MeetsBreakpoint())
         {
             return Refuse(Refusal.ExecutionBreakpoint, instruction);
@@ -110,9 +115,7 @@ internal sealed partial class SoftwareVcpu
             return false;
         }
 
-        ulong linear = State.CodeSize == CodeSize.Bits64
-            ? State.Rip
-            : (uint)(State.Rip + State.Segments[(int)SegmentName.Cs].Base);
+        ulong linear = LinearRip;
         ulong met = 0;
         for (int number = 0; number < 4; number++)
         {
@@ -146,6 +149,10 @@ internal sealed partial class SoftwareVcpu
             case Refusal.ExecutionBreakpoint:
                 Pend(new ExecutionResult(ExecutionStatus.Fault, (byte)DebugVector));
                 return false;
+            case Refusal.DebuggersBreakpoint:
+                exit.SetDebug(
+                    ExitCode.Breakpoint, new DebugExit(DebugVector, LinearRip, DebuggersBreakpoints(), State.Dr7), State.Rip);
+                return true;
             case Refusal.Pause:
                 exit.Set(ExitCode.Pause, State.Rip, _refused.Length);
                 Skip(_refused);

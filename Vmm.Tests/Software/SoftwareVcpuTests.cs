@@ -192,6 +192,33 @@ internal sealed class SoftwareVcpuTests
     }
 
     [Test]
+    public void A_debuggers_breakpoint_exits_in_front_of_the_instruction_until_it_is_taken_away()
+    {
+        using SoftwareGuest guest = SoftwareGuest.LongMode([0x90, 0x90, 0xf4]); // nop; nop; hlt
+        IBackendDebugging debugging = guest.Cpu.Should().BeAssignableTo<IBackendDebugging>().Subject;
+        debugging.SetHardwareBreakpoints([new HardwareBreakpoint(new(BackendGuest.CodeAddress + 1), BreakpointKind.Execution, 1)]);
+
+        guest.Run().Code.Should().Be(ExitCode.Breakpoint);
+        guest.Exit.Debug.Pc.Should().Be(BackendGuest.CodeAddress + 1);
+        guest.Run().Code.Should().Be(ExitCode.Breakpoint, "it is still there");
+        debugging.SetHardwareBreakpoints([]);
+
+        guest.Run().Code.Should().Be(ExitCode.Hlt);
+    }
+
+    [Test]
+    public void Watchpoints_are_refused_by_name()
+    {
+        using SoftwareGuest guest = SoftwareGuest.RealMode([0xf4]);
+        IBackendDebugging debugging = (IBackendDebugging)guest.Cpu;
+
+        Action set = () => debugging.SetHardwareBreakpoints([new HardwareBreakpoint(new(0x2000), BreakpointKind.Write, 4)]);
+
+        debugging.DebugFeatures.HasFlag(DebugFeatures.Watchpoints).Should().BeFalse();
+        set.ShouldFail(VmmError.ENOENT);
+    }
+
+    [Test]
     public void Read_only_memory_is_read_and_hands_writes_over()
     {
         // mov al,[0x200010]; mov [0x200020],al; hlt, in 64-bit mode
