@@ -5,7 +5,6 @@ using System.Diagnostics.CodeAnalysis;
 using Vmm.Abstractions.Cpuid;
 using Vmm.Abstractions.Errors;
 using Vmm.Emulation.Cpuid;
-using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Execution;
 using Vmm.Emulation.Instructions.Paging;
 using Vmm.Emulation.Msr;
