@@ -35,7 +35,8 @@ internal static class EmulationBenchmarks
             Execute("register loop", GuestLoops.Registers, reference, CReference.RegisterLoop);
             Execute("copy loop", GuestLoops.Copy, reference, CReference.CopyLoop);
             Execute("copy loop, paging on", GuestLoops.CopyPaged, null, CReference.CopyLoop);
-            Execute("kernel loop, 64-bit", GuestLoops.Kernel, null, CReference.CopyLoop);
+            Execute("scalar doubles", GuestLoops.Doubles, null, CReference.RegisterLoop);
+            Execute("x87", GuestLoops.X87, null, CReference.RegisterLoop);
         }
 
         if (args.Length == 0 || args.Contains("cpuid"))

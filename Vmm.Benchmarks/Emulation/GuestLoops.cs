@@ -25,20 +25,54 @@ internal static class GuestLoops
         0x8B, 0x06, 0x89, 0x07, 0x83, 0xC6, 0x04, 0x83, 0xC7, 0x04, 0xFF, 0xC9, 0x75, 0xF2, 0xEB, 0xE1,
     ];
 
+    /// <summary>addsd xmm0, xmm1; mulsd xmm2, xmm3; addsd xmm0, xmm1; mulsd xmm2, xmm3; subsd xmm0, xmm1; mulsd xmm2, xmm3; jmp start</summary>
+    internal static readonly byte[] DoubleCode =
+    [
+        0xF2, 0x0F, 0x58, 0xC1, 0xF2, 0x0F, 0x59, 0xD3, 0xF2, 0x0F, 0x58, 0xC1, 0xF2, 0x0F, 0x59, 0xD3, 0xF2, 0x0F, 0x5C, 0xC1, 0xF2, 0x0F, 0x59, 0xD3,
+        0xEB, 0xE6,
+    ];
+
+    /// <summary>fadd st, st(1); fsub st, st(1); fxch st(2); fxch st(2); fmul st, st(3); fadd st, st(1); jmp start</summary>
+    internal static readonly byte[] X87Code =
+        [0xD8, 0xC1, 0xD8, 0xE1, 0xD9, 0xCA, 0xD9, 0xCA, 0xD8, 0xCB, 0xD8, 0xC1, 0xEB, 0xF2];
+
+    internal static FlatCpu Doubles()
+    {
+        FlatCpu cpu = Create(DoubleCode, paging: false);
+        cpu.State.Cr4 |= 0x600;
+        foreach ((int register, double value) in (ReadOnlySpan<(int, double)>)[(0, 1.5), (1, 0.1), (2, 1.25), (3, 1.0)])
+        {
+            BitConverter.TryWriteBytes(cpu.State.Extended.Image[(160 + register * 16)..], value);
+        }
+
+        return cpu;
+    }
+
+    internal static FlatCpu X87()
+    {
+        FlatCpu cpu = Create(X87Code, paging: false);
+        for (int register = 0; register < 4; register++)
+        {
+            // 1.0, and numbers that do not add to it exactly.
+            BitConverter.TryWriteBytes(cpu.State.Extended.Image[(32 + register * 16)..], register is 1 or 2 ? 0xCCCC_CCCC_CCCC_CCCD : 1UL << 63);
+            BitConverter.TryWriteBytes(cpu.State.Extended.Image[(40 + register * 16)..], (ushort)(register is 1 or 2 ? 0x3FFB : 0x3FFF));
+        }
+
+        cpu.State.Extended.Image[4] = 0xFF;
+        return cpu;
+    }
+
     internal static FlatCpu Registers() => Create(RegisterCode, paging: false);
 
     internal static FlatCpu Copy() => Create(CopyCode, paging: false);
 
     internal static FlatCpu CopyPaged() => Create(CopyCode, paging: true);
 
-    internal static FlatCpu Kernel() => Create(KernelLoop.Code, paging: true);
-
     /// <summary>64-bit with identity-mapped 2 MiB pages, or 32-bit without paging.</summary>
     private static FlatCpu Create(byte[] code, bool paging)
     {
         byte[] memory = new byte[1 << 20];
         code.CopyTo(memory, Code);
-        KernelLoop.WriteList(memory);
         CpuState state = new() { Rip = Code, Cr0 = 0x11 };
         state.Segments[(int)SegmentName.Cs] = new() { Access = 0xC09B, Limit = uint.MaxValue, Selector = 8 };
         foreach (SegmentName segment in (ReadOnlySpan<SegmentName>)[SegmentName.Es, SegmentName.Ss, SegmentName.Ds, SegmentName.Fs, SegmentName.Gs])
@@ -55,7 +89,6 @@ internal static class GuestLoops
             state.Cr3 = 0x1000;
             state.Cr4 = 0x20;
             state.Efer = 0x500;
-            state.General[4] = 0x7000;
             state.Segments[(int)SegmentName.Cs] = new() { Access = 0xA09B, Limit = uint.MaxValue, Selector = 8 };
         }
 

@@ -172,13 +172,15 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
-        // All of the operand must be writable; that of bytes left alone is a processor's choice (volume 2, MASKMOVDQU).
-        if ((isMmx || s.IsAmd) && !IsAligned(s, linear, size) || !ProbeWrite(ref cpu, s, linear, size))
+        // All of the operand must be writable; that of bytes left alone is a processor's choice (volume 2, MASKMOVDQU). AMD's processors
+        // check the alignment of 16 bytes behind that, if there is anything to write.
+        uint chosen = mask.ExtractMostSignificantBits();
+        if (isMmx && !IsAligned(s, linear, size) || !ProbeWrite(ref cpu, s, linear, size)
+            || !isMmx && s.IsAmd && chosen != 0 && !IsAligned(s, linear, size))
         {
             return false;
         }
 
-        uint chosen = mask.ExtractMostSignificantBits();
         for (int at = 0; at < size; at++)
         {
             if ((chosen >> at & 1) != 0 && !WriteLinear(ref cpu, s, linear + (uint)at, data.GetElement(at)))

@@ -3,6 +3,7 @@
 using System.Globalization;
 using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Execution;
+using Vmm.Tests.Emulation.Instructions.Oracle;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Emulation.Instructions.Execution;
@@ -110,15 +111,13 @@ internal sealed class OracleCase
 
     private CpuState NewState()
     {
-        CpuState state = new()
-        {
-            Rip = 0x1000,
-            Rflags = _flags,
-            Cr0 = 0x33,
-            Cr4 = 0x5_0620,
-            Efer = 0x500,
-            Xcr0 = 7,
-        };
+        CpuState state = HostCpu.CreateState();
+        state.Rip = 0x1000;
+        state.Rflags = _flags;
+        state.Cr0 = 0x33;
+        state.Cr4 = 0x5_0620;
+        state.Efer = 0x500;
+        state.Xcr0 = 7;
         for (int register = 0; register < 16; register++)
         {
             state.General[register] = _registers[register];
