@@ -16,6 +16,7 @@ public sealed partial class VirtualCpu : IVcpuDebugging
 {
     private bool _singleSteps;
     private bool _stopsAtInt3;
+    private bool _hasHardwareBreakpoints;
 
     /// <inheritdoc/>
     public DebugFeatures DebugFeatures => Features(user: false);
@@ -32,12 +33,16 @@ public sealed partial class VirtualCpu : IVcpuDebugging
             IBackendDebugging? debugging = Backend as IBackendDebugging;
             Check(breakpoints, debugging?.DebugFeatures ?? DebugFeatures.None);
             debugging?.SetHardwareBreakpoints(breakpoints);
+            _hasHardwareBreakpoints = !breakpoints.IsEmpty;
         }
         finally
         {
             GiveOwnershipBack();
         }
     }
+
+    /// <summary>Whether a debugger waits for something that only single instructions show, or only the hypervisor sees.</summary>
+    private bool IsDebugged => _singleSteps || _stopsAtInt3 || _hasHardwareBreakpoints;
 
     private DebugFeatures Features(bool user)
     {

@@ -215,6 +215,7 @@ public sealed partial class VirtualCpu
         {
             Interlocked.Exchange(ref _attention, 1);
             EnterTimeState(VcpuTimeState.EmulationEngine);
+            _carries |= _machine.Options is { SecondChance: true, CarriesFromStart: true } && WouldCarry(backend);
             backend.BeginRun();
             try
             {
@@ -256,8 +257,7 @@ public sealed partial class VirtualCpu
                 return;
             }
 
-            EnterGuest(backend);
-            if (Handle(backend) == Next.Return)
+            if (GoOn(backend) == Next.Return)
             {
                 return;
             }
@@ -266,13 +266,26 @@ public sealed partial class VirtualCpu
 
     private void EnterGuest(IBackendVcpu backend)
     {
+        if (!_isStep)
+        {
+            ForgetStale(backend);
+        }
+
+        _isDebugStateStale = true;
         EnterTimeState(VcpuTimeState.Run);
         _hostCpu = Thread.GetCurrentProcessorId();
         _state = VcpuState.Running;
         _machine.Exclusion.Enter(ref _isInMemory);
         try
         {
-            backend.Run(ref _exit);
+            if (_isStep)
+            {
+                backend.RunOne(ref _exit);
+            }
+            else
+            {
+                backend.Run(ref _exit);
+            }
         }
         finally
         {

@@ -123,6 +123,7 @@ public sealed partial class VirtualCpu
         }
 
         EmulatedVcpu emulated = LoadEmulated(backend);
+        _carries = WouldCarry(backend);
         BackendEvents events = backend.Events;
         return events.Injected.IsValid ? DeliverFirst(backend, emulated, events) : Emulate(backend, emulated, BatchLimit);
     }
@@ -145,6 +146,7 @@ public sealed partial class VirtualCpu
     {
         EmulatedVcpu emulated = _emulated ??= new EmulatedVcpu(this, _machine, _cpuidAnswers);
         emulated.Load(backend);
+        LookForBreakpoints(backend);
         if ((emulated.State.Rflags & TrapFlag) != 0)
         {
             emulated.Require(StateNeeds.Debug);
@@ -168,11 +170,7 @@ public sealed partial class VirtualCpu
         return next;
     }
 
-    private long BatchLimit =>
-        _machine.HypervisorBackend.Description.InterpretsKernelMode
-        && !_singleSteps
-            ? _machine.BatchLimit
-            : 1;
+    private long BatchLimit => HasBatches ? _machine.BatchLimit : 1;
 
     private Next Emulate(IBackendVcpu backend, EmulatedVcpu emulated, long limit)
     {
@@ -186,15 +184,7 @@ public sealed partial class VirtualCpu
             _machine.SecondChances.Count(emulated.First, _failure.Bytes, emulated.State.Rip);
         }
 
-        if (emulated.HasChangedTranslations)
-        {
-            backend.ForgetTranslations();
-        }
-        else if (emulated.HasWrittenRam)
-        {
-            backend.MemoryWritten();
-        }
-
+        SettleMemory(backend, emulated);
         switch (result.Status)
         {
             case ExecutionStatus.Fault:
@@ -281,11 +271,7 @@ public sealed partial class VirtualCpu
                     InterruptShadow = false,
                     NmiBlocked = events.NmiBlocked || injected.Type == EventType.Nmi,
                 };
-                if (emulated.HasWrittenRam)
-                {
-                    backend.MemoryWritten();
-                }
-
+                SettleMemory(backend, emulated);
                 return Next.Continue;
             case ExecutionStatus.Fault:
                 // Combined with the event that was being delivered before the next entry.

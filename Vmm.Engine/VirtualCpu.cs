@@ -46,6 +46,7 @@ public sealed partial class VirtualCpu : IVirtualCpu
     {
         SecondChances = _secondChances,
         EmulatedInstructions = _emulatedInstructions,
+        HypervisorSteps = _hypervisorSteps,
     };
 
     /// <summary>
@@ -150,6 +151,10 @@ public sealed partial class VirtualCpu : IVirtualCpu
         ForgetMsrs();
         _singleSteps = false;
         _stopsAtInt3 = false;
+        _hasHardwareBreakpoints = false;
+        _carries = false;
+        _isStep = false;
+        _mayBeHalted = false;
         _exitEvent = default;
         _exceptionEvent = default;
         Volatile.Write(ref _nmiPending, false);

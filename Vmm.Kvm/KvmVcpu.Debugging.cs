@@ -19,6 +19,7 @@ internal sealed partial class KvmVcpu : IBackendDebugging
     private const uint Invpcid = 1 << 10;
 
     private KvmGuestDebugFlags _guestDebug;
+    private KvmGuestDebugFlags _armedDebug;
     private KvmGuestDebugArch _breakpoints;
     private bool _hasInvpcid;
 
@@ -96,10 +97,24 @@ internal sealed partial class KvmVcpu : IBackendDebugging
     private void SetGuestDebug(KvmGuestDebugFlags flag, bool enabled)
     {
         WriteBack();
-        KvmGuestDebugFlags wanted = enabled ? _guestDebug | flag : _guestDebug & ~flag;
+        _guestDebug = enabled ? _guestDebug | flag : _guestDebug & ~flag;
+        GiveGuestDebug(_guestDebug);
+    }
+
+    /// <summary>Gives KVM the control flags for the next entry, if they are not the ones that it has.</summary>
+    private void ArmGuestDebug(KvmGuestDebugFlags wanted)
+    {
+        if (wanted != _armedDebug)
+        {
+            GiveGuestDebug(wanted);
+        }
+    }
+
+    private void GiveGuestDebug(KvmGuestDebugFlags wanted)
+    {
         KvmGuestDebugFlags control = wanted == KvmGuestDebugFlags.None ? wanted : wanted | KvmGuestDebugFlags.Enable;
         _fd.SetGuestDebug(new KvmGuestDebug { Control = (uint)control, Arch = _breakpoints });
-        _guestDebug = wanted;
+        _armedDebug = wanted;
     }
 
     private void NoteInvpcid(ReadOnlySpan<CpuidEntry> entries)

@@ -95,7 +95,27 @@ internal sealed partial class KvmVcpu
     }
 
     /// <inheritdoc/>
+    public bool CanRunOne => _vm.Has(KvmCapability.SetGuestDebug);
+
+    /// <inheritdoc/>
     public void Run(ref VmExit exit)
+    {
+        ArmGuestDebug(_guestDebug);
+        RunArmed(ref exit);
+    }
+
+    /// <inheritdoc/>
+    public void RunOne(ref VmExit exit)
+    {
+        ArmGuestDebug(_guestDebug | KvmGuestDebugFlags.Singlestep);
+        RunArmed(ref exit);
+        if (exit.Code == ExitCode.MonitorTrap && !_guestDebug.HasFlag(KvmGuestDebugFlags.Singlestep))
+        {
+            exit.Set(ExitCode.Bogus, exit.Rip);
+        }
+    }
+
+    private void RunArmed(ref VmExit exit)
     {
         if (_pending == PendingOperation.Exit)
         {
@@ -207,6 +227,7 @@ internal sealed partial class KvmVcpu
             return true;
         }
 
+        ArmGuestDebug(_guestDebug);
         if (RunToCompletion())
         {
             _pending = PendingOperation.None;
@@ -236,6 +257,7 @@ internal sealed partial class KvmVcpu
             return;
         }
 
+        ArmGuestDebug(_guestDebug);
         if (!_pendingHoldsWrites)
         {
             // A write has retired but for further fragments, which are swallowed.

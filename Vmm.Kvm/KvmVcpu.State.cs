@@ -51,6 +51,7 @@ internal sealed partial class KvmVcpu
             _eventsValid = true;
             _eventsDirty = true;
             _eventsTouched = true;
+            _isInterruptQueued = value.Injected is { IsValid: true, Type: EventType.HardwareInterrupt };
         }
     }
 

@@ -46,6 +46,18 @@ public interface IBackendVcpu : IDisposable
     void Run(ref VmExit exit);
 
     /// <summary>
+    /// Whether <see cref="RunOne"/> stops behind one instruction of kernel mode. Fixed for the life of the vCPU.
+    /// </summary>
+    bool CanRunOne => false;
+
+    /// <summary>
+    /// As <see cref="Run"/>, but comes back behind one instruction of kernel mode; an event that is due is delivered before it. An
+    /// instruction without an exit of its own ends in <see cref="ExitCode.Bogus"/>. In user mode it may be as <see cref="Run"/>.
+    /// </summary>
+    /// <param name="exit">Where the exit is described.</param>
+    void RunOne(ref VmExit exit) => Run(ref exit);
+
+    /// <summary>
     /// Makes the present run return, or the next one if there is none. Several kicks may collapse into one; none is lost.
     /// Any thread.
     /// </summary>

@@ -67,6 +67,12 @@ public sealed record VirtualMachineOptions
     /// </summary>
     public DisabledExits DisabledExits { get; init; }
 
+    /// <summary>
+    /// Where the hypervisor interprets kernel mode, whether the engine executes it from the start (with <see cref="SecondChance"/>);
+    /// otherwise a vCPU begins with that at the first instruction that the hypervisor cannot emulate.
+    /// </summary>
+    public bool CarriesFromStart { get; init; }
+
     /// <summary>Whether vCPUs that all halt with interrupts disabled suspend the VM.</summary>
     public bool DetectHalt { get; init; } = true;
 

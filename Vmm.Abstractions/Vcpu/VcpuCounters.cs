@@ -41,4 +41,9 @@ public readonly record struct VcpuCounters(
 
     /// <summary>Instructions that the engine executed: those it began with, and the rest of their batches.</summary>
     public long EmulatedInstructions { get; init; }
+
+    /// <summary>
+    /// Times that the hypervisor executed one instruction, or waited, while the engine carried the guest's kernel mode.
+    /// </summary>
+    public long HypervisorSteps { get; init; }
 }

@@ -80,6 +80,7 @@ internal static class MachineReportJson
             json.WriteStartObject("secondChance");
             json.WriteNumber("count", chances.Count);
             json.WriteNumber("executed", chances.Executed);
+            json.WriteNumber("hypervisorSteps", chances.HypervisorSteps);
             json.WriteStartObject("instructions");
             foreach ((string mnemonic, long count) in chances.ByInstruction)
             {

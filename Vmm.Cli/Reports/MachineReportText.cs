@@ -108,9 +108,11 @@ internal static class MachineReportText
 
         IEnumerable<string> names = chances.ByInstruction.Take(MostNames).Select(pair => $"{pair.Key.ToLowerInvariant()} {pair.Value}");
         string more = chances.ByInstruction.Length > MostNames ? $" and {chances.ByInstruction.Length - MostNames} more" : "";
+        string list = chances.ByInstruction.IsEmpty ? "" : $" ({string.Join(", ", names)}{more})";
+        string steps = chances.HypervisorSteps == 0 ? "" : $", {chances.HypervisorSteps} by the hypervisor one at a time";
         writer.WriteLine(
-            $"  second chance: {chances.Count} instructions that the hypervisor cannot emulate ({string.Join(", ", names)}{more}); "
-            + $"{chances.Executed} executed by the engine");
+            $"  second chance: {chances.Count} instructions that the hypervisor cannot emulate{list}; "
+            + $"{chances.Executed} executed by the engine{steps}");
     }
 
     private static void WriteInstruction(TextWriter writer, InstructionReport instruction)

@@ -63,6 +63,7 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         UnclaimedMsr = settings.MsrPolicy,
         MsrExposure = settings.MsrFilter,
         SecondChance = settings.SecondChance,
+        CarriesFromStart = settings.SecondChance && settings.Kernel is not null,
         Console = sink,
         OnConsoleInputRoom = input.OnRoom,
         Timeout = settings.Timeout,

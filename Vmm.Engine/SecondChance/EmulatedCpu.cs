@@ -49,20 +49,16 @@ internal readonly struct EmulatedCpu(EmulatedVcpu vcpu) : IEmulatedCpu
     public BusOutcome WritePort(ushort port, ReadOnlySpan<byte> data) => vcpu.WritePort(port, data);
 
     /// <inheritdoc/>
-    public BusOutcome ReadMsr(uint index, out ulong value)
-    {
-        value = 0;
-        return BusOutcome.Refused;
-    }
+    public BusOutcome ReadMsr(uint index, out ulong value) => vcpu.ReadMsr(index, out value);
 
     /// <inheritdoc/>
-    public BusOutcome WriteMsr(uint index, ulong value) => BusOutcome.Refused;
+    public BusOutcome WriteMsr(uint index, ulong value) => vcpu.WriteMsr(index, value);
 
     /// <inheritdoc/>
     public CpuidResult Cpuid(uint leaf, uint subleaf) => CpuidFeatures.Find(vcpu.CpuidEntries, leaf, subleaf);
 
     /// <inheritdoc/>
-    public ulong ReadTsc() => 0;
+    public ulong ReadTsc() => vcpu.ReadTsc();
 
     /// <inheritdoc/>
     public bool TryReadPerformanceCounter(uint index, out ulong value)

@@ -5,6 +5,8 @@ using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Cpuid;
 using Vmm.Abstractions.Memory;
+using Vmm.Abstractions.Msr;
+using Vmm.Abstractions.Vcpu;
 using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Execution;
@@ -20,8 +22,15 @@ namespace Vmm.Engine.SecondChance;
 /// </summary>
 internal sealed class EmulatedVcpu
 {
-    private const StateNeeds HypervisorState = StateNeeds.TaskPriority | StateNeeds.Counters | StateNeeds.Identification
-        | StateNeeds.Msrs | StateNeeds.Idle;
+    private const StateNeeds HypervisorState = StateNeeds.TaskPriority | StateNeeds.Counters | StateNeeds.TimeStamp | StateNeeds.Identification
+        | StateNeeds.Msrs | StateNeeds.Idle | StateNeeds.Monitoring;
+
+    private const int CounterRegister = 1;
+    private const ulong BreakpointEnables = 0xff;
+    private const ulong TrapFlag = 1 << 8;
+    private const ulong InterruptFlag = 1 << 9;
+    private const ulong ResumeFlag = 1 << 16;
+    private const uint TimeStampCounter = 0x10;
 
     private readonly VirtualCpu _cpu;
     private readonly VirtualMachine _machine;
@@ -76,6 +85,18 @@ internal sealed class EmulatedVcpu
     /// <summary>Why the last instruction was refused.</summary>
     public EmulationRefusal Refusal { get; private set; }
 
+    /// <summary>
+    /// Whether this is how the vCPU executes kernel mode, and not what the hypervisor could not: then what needs no hypervisor is
+    /// executed here.
+    /// </summary>
+    public bool Carries { get; set; }
+
+    /// <summary>Whether an interrupt waits until the guest takes it.</summary>
+    public bool AwaitsWindow { get; set; }
+
+    /// <summary>Whether the last instruction that was refused is one that the hypervisor may raise an exception for.</summary>
+    public bool MayFaultInHypervisor { get; private set; }
+
     /// <summary>Takes the state from the hypervisor: the beginning of a batch.</summary>
     public void Load(IBackendVcpu backend)
     {
@@ -87,7 +108,58 @@ internal sealed class EmulatedVcpu
         HasChangedTranslations = false;
         DroppedWrite = null;
         ExpectedOperand = null;
+        Carries = false;
+        AwaitsWindow = false;
     }
+
+    /// <summary>
+    /// A hypervisor steps by the trap flag, and the frame of an event that it delivers on its way has the flag too. Takes it out of a frame
+    /// that returns to where the step began.
+    /// </summary>
+    /// <param name="rip">RIP behind the step.</param>
+    /// <param name="stackPointer">RSP behind the step: near the frame, because one instruction of the handler was executed.</param>
+    public void ClearStepInFrame(ulong rip, ulong stackPointer)
+    {
+        const int Slots = 32;
+        if (rip - State.Rip <= InstructionBytes.Length)
+        {
+            return;
+        }
+
+        ulong selector = State.Segments[(int)SegmentName.Cs].Selector;
+        for (ulong slot = stackPointer; slot < stackPointer + (Slots * sizeof(ulong)); slot += sizeof(ulong))
+        {
+            Span<byte> flags = PeekWord(slot + (2 * sizeof(ulong)), write: true);
+            if (flags.IsEmpty || ToWord(PeekWord(slot, write: false)) != State.Rip)
+            {
+                continue;
+            }
+
+            ulong value = MemoryMarshal.Read<ulong>(flags);
+            if (ToWord(PeekWord(slot + sizeof(ulong), write: false)) == selector
+                && ((value ^ State.Rflags) & ~ResumeFlag) == TrapFlag)
+            {
+                value ^= TrapFlag;
+                MemoryMarshal.Write(flags, in value);
+                return;
+            }
+        }
+    }
+
+    private Span<byte> PeekWord(ulong linear, bool write)
+    {
+        const ulong PageMask = 0xfff;
+        if ((linear & PageMask) > PageMask + 1 - sizeof(ulong))
+        {
+            return default;
+        }
+
+        EmulatedCpu cpu = new(this);
+        Translation translation = PageWalker.Probe(ref cpu, State.Paging, linear, PageAccess.Read);
+        return translation.Status == TranslationStatus.Mapped ? Ram(translation.PhysicalAddress, sizeof(ulong), write) : default;
+    }
+
+    private static ulong ToWord(ReadOnlySpan<byte> bytes) => bytes.IsEmpty ? 0 : MemoryMarshal.Read<ulong>(bytes);
 
     /// <summary>The bytes at RIP, as far as they can be fetched without an effect on the guest.</summary>
     public ReadOnlySpan<byte> FetchBytes(Span<byte> buffer)
@@ -121,6 +193,7 @@ internal sealed class EmulatedVcpu
     public void Begin()
     {
         IsFirst = true;
+        MayFaultInHypervisor = false;
         Refusal = EmulationRefusal.None;
         Accesses.Begin();
     }
@@ -151,10 +224,8 @@ internal sealed class EmulatedVcpu
                 return Refuse(EmulationRefusal.OperandElsewhere);
             }
         }
-        else if (_cpu.IsWanted || (needs & StateNeeds.Caches) != 0 || State.Cpl == 3)
+        else if (MustEnd(needs))
         {
-            // Whoever wants the vCPU gets it between two instructions, a device that ends the guest too. The hypervisor knows best
-            // what it caches, and user mode is never the slow way.
             return Refuse(EmulationRefusal.LeftToHypervisor);
         }
 
@@ -163,8 +234,9 @@ internal sealed class EmulatedVcpu
             return Refuse(EmulationRefusal.Breakpoint);
         }
 
-        if ((needs & HypervisorState) != 0)
+        if ((needs & HypervisorState) != 0 && !(Carries && IsAnsweredHere(ref needs)))
         {
+            MayFaultInHypervisor = (needs & (StateNeeds.Counters | StateNeeds.TaskPriority)) != 0;
             return Refuse(EmulationRefusal.OwnedByHypervisor);
         }
 
@@ -176,6 +248,33 @@ internal sealed class EmulatedVcpu
 
         return true;
     }
+
+    /// <summary>
+    /// Whether a batch ends here: somebody wants the vCPU, a device that ends the guest too, or an interrupt has waited for this moment.
+    /// In a second chance the hypervisor goes on where it knows best what it caches, and in loops that wait; user mode is never the slow
+    /// way.
+    /// </summary>
+    public bool MustEnd(StateNeeds needs = StateNeeds.None) =>
+        _cpu.IsWanted
+        || MustLeave
+        || HasArmedBreakpoints
+        || (!Carries && (needs & (StateNeeds.Caches | StateNeeds.Spinning)) != 0)
+        || (AwaitsWindow && IsInterruptible);
+
+    /// <summary>Whether the guest has enabled a breakpoint in this batch: those are the hypervisor's to see.</summary>
+    public bool HasArmedBreakpoints => _transfer.HasDebug && (State.Dr7 & BreakpointEnables) != 0;
+
+    /// <summary>Whether the guest is where it is better executed by the hypervisor.</summary>
+    public bool MustLeave => State.Cpl == 3;
+
+    /// <summary>
+    /// Whether the engine carries code like this: 64-bit kernel mode that is not stepped through. The short ways through other modes are
+    /// the hypervisor's.
+    /// </summary>
+    public bool IsCarriable => !MustLeave && State.CodeSize == CodeSize.Bits64 && (State.Rflags & TrapFlag) == 0;
+
+    /// <summary>Whether the guest takes an interrupt now.</summary>
+    public bool IsInterruptible => (State.Rflags & InterruptFlag) != 0 && State.Shadow == InterruptShadow.None;
 
     public void Retired()
     {
@@ -264,6 +363,15 @@ internal sealed class EmulatedVcpu
         return Finish(AccessKind.PortOut, port, value, data.Length, _cpu.WritePort(port, data.Length, value));
     }
 
+    /// <summary>Reads a model-specific register that no state here is.</summary>
+    public BusOutcome ReadMsr(uint index, out ulong value) => ToOutcome(_cpu.ReadCarriedMsr(index, out value));
+
+    /// <summary>Writes a model-specific register that no state here is.</summary>
+    public BusOutcome WriteMsr(uint index, ulong value) => ToOutcome(_cpu.WriteCarriedMsr(index, value));
+
+    /// <summary>The guest's time-stamp counter, as the hypervisor counts it.</summary>
+    public ulong ReadTsc() => _transfer.ReadMsr(TimeStampCounter);
+
     public bool CompareExchange16(ref byte at, ref UInt128 expected, UInt128 desired)
     {
         if (_machine.BackendVm is IWideAtomics atomics
@@ -304,6 +412,34 @@ internal sealed class EmulatedVcpu
         return HypervisorChips.Own(_machine.InterruptControllerMode, kind, address) && !_cpu.IsClaimed(kind, address)
             && !Refuse(EmulationRefusal.OwnedByHypervisor);
     }
+
+    /// <summary>
+    /// Whether what is the hypervisor's can be answered here all the same: model-specific registers that are plain state or the engine's
+    /// local APIC's, the time-stamp counter, and waiting in HLT.
+    /// </summary>
+    /// <param name="needs">What the instruction needs; what a register needs is added.</param>
+    private bool IsAnsweredHere(ref StateNeeds needs)
+    {
+        switch (needs & HypervisorState)
+        {
+            case StateNeeds.TimeStamp or StateNeeds.Idle:
+                return true;
+            case StateNeeds.Msrs:
+                uint index = (uint)State.General[CounterRegister];
+                StateNeeds register = MsrTransfer.NeedsOf(index);
+                needs |= register;
+                return register != StateNeeds.None ? _cpu.IsPlainMsr(index) : _cpu.IsLocalApicMsr(index);
+            default:
+                return false;
+        }
+    }
+
+    private static BusOutcome ToOutcome(MsrOutcome outcome) => outcome switch
+    {
+        MsrOutcome.Handled => BusOutcome.Done,
+        MsrOutcome.GeneralProtection => BusOutcome.GeneralProtection,
+        _ => BusOutcome.Refused,
+    };
 
     private bool Refuse(EmulationRefusal reason)
     {

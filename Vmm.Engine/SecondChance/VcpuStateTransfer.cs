@@ -19,16 +19,6 @@ internal sealed class VcpuStateTransfer(CpuState state, ulong components, uint p
     private const int XstateBv = 512;
     private const ulong DefaultDr7 = 0x400;
     private const ulong Cr4ProtectionKeys = 1 << 22;
-    private const uint MsrXss = 0xda0;
-    private const uint MsrStar = 0xc0000081;
-    private const uint MsrLStar = 0xc0000082;
-    private const uint MsrCStar = 0xc0000083;
-    private const uint MsrSyscallMask = 0xc0000084;
-    private const uint MsrKernelGsBase = 0xc0000102;
-    private const uint MsrTscAux = 0xc0000103;
-    private const uint MsrSysenterCs = 0x174;
-    private const uint MsrSysenterEsp = 0x175;
-    private const uint MsrSysenterEip = 0x176;
 
     private static readonly RegisterName[] s_segments =
     [
@@ -36,6 +26,7 @@ internal sealed class VcpuStateTransfer(CpuState state, ulong components, uint p
         RegisterName.Tr,
     ];
 
+    private readonly MsrTransfer _msrs = new(state);
     private readonly byte[] _loadedFpu = new byte[ExtendedState.Size];
     private IBackendVcpu? _backend;
     private StateNeeds _loaded;
@@ -43,9 +34,11 @@ internal sealed class VcpuStateTransfer(CpuState state, ulong components, uint p
     private Controls _controls;
     private ulong _xcr0;
     private DebugState _debug;
-    private ulong _kernelGsBase;
     private uint _pkru;
     private int _fpuLength;
+
+    /// <summary>Whether the debug registers have been taken since the state was.</summary>
+    public bool HasDebug => (_loaded & StateNeeds.Debug) != 0;
 
     /// <summary>Takes the registers that every instruction may need.</summary>
     public void Load(IBackendVcpu backend)
@@ -113,7 +106,7 @@ internal sealed class VcpuStateTransfer(CpuState state, ulong components, uint p
             LoadDebug(backend);
         }
 
-        LoadMsrs(backend, missing);
+        _msrs.Load(backend, missing);
     }
 
     /// <summary>Gives back what differs from what was taken.</summary>
@@ -132,10 +125,13 @@ internal sealed class VcpuStateTransfer(CpuState state, ulong components, uint p
             StoreDebug(backend);
         }
 
-        StoreMsrs(backend);
+        _msrs.Store(backend);
         StoreFpu(backend);
         backend.GeneralRegisters = FromExecutor(in state.General, state.Rip, state.Rflags);
     }
+
+    /// <summary>Reads a register that the hypervisor keeps; 0 if it has none.</summary>
+    public ulong ReadMsr(uint index) => _backend is { } backend && backend.TryGetMsr(new MsrIndex(index), out ulong value) ? value : 0;
 
     private void LoadFpu(IBackendVcpu backend)
     {
@@ -246,51 +242,6 @@ internal sealed class VcpuStateTransfer(CpuState state, ulong components, uint p
             backend.SetRegister(RegisterName.Dr6, now.Dr6);
             backend.SetRegister(RegisterName.Dr7, now.Dr7);
             _debug = now;
-        }
-    }
-
-    private void LoadMsrs(IBackendVcpu backend, StateNeeds missing)
-    {
-        if ((missing & StateNeeds.Xss) != 0)
-        {
-            state.Xss = Get(MsrXss);
-        }
-
-        if ((missing & StateNeeds.KernelGsBase) != 0)
-        {
-            state.KernelGsBase = _kernelGsBase = Get(MsrKernelGsBase);
-        }
-
-        if ((missing & StateNeeds.Syscall) != 0)
-        {
-            state.Star = Get(MsrStar);
-            state.LStar = Get(MsrLStar);
-            state.CStar = Get(MsrCStar);
-            state.SyscallMask = Get(MsrSyscallMask);
-        }
-
-        if ((missing & StateNeeds.Sysenter) != 0)
-        {
-            state.SysenterCs = Get(MsrSysenterCs);
-            state.SysenterEsp = Get(MsrSysenterEsp);
-            state.SysenterEip = Get(MsrSysenterEip);
-        }
-
-        if ((missing & StateNeeds.TscAux) != 0)
-        {
-            state.TscAux = (uint)Get(MsrTscAux);
-        }
-
-        ulong Get(uint index) => backend.TryGetMsr(new MsrIndex(index), out ulong value) ? value : 0;
-    }
-
-    /// <summary>RDMSR and WRMSR are the hypervisor's: of the MSRs, instructions executed here only change what SWAPGS exchanges.</summary>
-    private void StoreMsrs(IBackendVcpu backend)
-    {
-        if ((_loaded & StateNeeds.KernelGsBase) != 0 && state.KernelGsBase != _kernelGsBase)
-        {
-            backend.TrySetMsr(new MsrIndex(MsrKernelGsBase), state.KernelGsBase);
-            _kernelGsBase = state.KernelGsBase;
         }
     }
 

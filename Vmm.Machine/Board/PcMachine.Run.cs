@@ -264,10 +264,13 @@ public sealed partial class PcMachine
     private SecondChanceReport? SecondChances(VcpuReport[] reports)
     {
         long count = reports.Sum(report => report.Counters.SecondChances);
-        return count == 0
+        long executed = reports.Sum(report => report.Counters.EmulatedInstructions);
+        return executed == 0
             ? null
-            : new SecondChanceReport(
-                count, reports.Sum(report => report.Counters.EmulatedInstructions), [.. _machine.SecondChancesByInstruction]);
+            : new SecondChanceReport(count, executed, [.. _machine.SecondChancesByInstruction])
+            {
+                HypervisorSteps = reports.Sum(report => report.Counters.HypervisorSteps),
+            };
     }
 
     /// <summary>

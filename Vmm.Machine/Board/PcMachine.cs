@@ -77,6 +77,7 @@ public sealed partial class PcMachine : IDisposable
             EngineMsrs = options.EngineMsrs,
             PlatformChips = true,
             SecondChance = options.SecondChance,
+            CarriesFromStart = options.CarriesFromStart,
             SkipsIdleTime = options.Clock is not null,
         }, options.Clock);
         try

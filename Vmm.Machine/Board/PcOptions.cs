@@ -30,6 +30,9 @@ public sealed record PcOptions
     /// <summary>Whether the engine executes what the hypervisor cannot emulate.</summary>
     public bool SecondChance { get; init; } = true;
 
+    /// <summary>Where the hypervisor interprets kernel mode, whether the engine executes it from the start.</summary>
+    public bool CarriesFromStart { get; init; }
+
     /// <summary>The processor that the guest sees.</summary>
     public CpuModel CpuModel { get; init; } = CpuModel.Host;
 

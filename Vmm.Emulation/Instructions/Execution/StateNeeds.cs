@@ -9,7 +9,7 @@ namespace Vmm.Emulation.Instructions.Execution;
 /// when it is needed, or has to leave some of it to others.
 /// </summary>
 [Flags]
-public enum StateNeeds : ushort
+public enum StateNeeds
 {
     /// <summary>Nothing more.</summary>
     None = 0,
@@ -41,7 +41,7 @@ public enum StateNeeds : ushort
     /// <summary>CR8: the local APIC's task priority.</summary>
     TaskPriority = 1 << 8,
 
-    /// <summary>The time-stamp counter or a performance counter.</summary>
+    /// <summary>A performance counter.</summary>
     Counters = 1 << 9,
 
     /// <summary>What CPUID answers.</summary>
@@ -50,7 +50,7 @@ public enum StateNeeds : ushort
     /// <summary>Any MSR: RDMSR and WRMSR.</summary>
     Msrs = 1 << 11,
 
-    /// <summary>The processor waits: HLT, MONITOR, MWAIT, PAUSE.</summary>
+    /// <summary>The processor waits for an event: HLT.</summary>
     Idle = 1 << 12,
 
     /// <summary>Caches or cached translations as a whole: INVLPG, INVPCID, INVD, WBINVD.</summary>
@@ -58,6 +58,15 @@ public enum StateNeeds : ushort
 
     /// <summary>It ends the blocking of NMIs: IRET.</summary>
     NmiUnblocking = 1 << 14,
+
+    /// <summary>It is part of a loop that waits for another processor (PAUSE).</summary>
+    Spinning = 1 << 15,
+
+    /// <summary>The time-stamp counter.</summary>
+    TimeStamp = 1 << 16,
+
+    /// <summary>It waits for a write to memory (MONITOR, MWAIT).</summary>
+    Monitoring = 1 << 17,
 }
 
 /// <summary>The needs of each operation.</summary>
@@ -97,11 +106,14 @@ internal static class OperationNeeds
         Set(StateNeeds.Sysenter, Operation.Sysenter, Operation.Sysexit);
         Set(StateNeeds.TscAux, Operation.Rdpid);
         Set(StateNeeds.Debug, Operation.MovDr);
-        Set(StateNeeds.Counters, Operation.Rdtsc, Operation.Rdpmc);
-        Set(StateNeeds.Counters | StateNeeds.TscAux, Operation.Rdtscp);
+        Set(StateNeeds.Counters, Operation.Rdpmc);
+        Set(StateNeeds.TimeStamp, Operation.Rdtsc);
+        Set(StateNeeds.TimeStamp | StateNeeds.TscAux, Operation.Rdtscp);
         Set(StateNeeds.Identification, Operation.Cpuid);
         Set(StateNeeds.Msrs, Operation.Rdmsr, Operation.Wrmsr);
-        Set(StateNeeds.Idle, Operation.Hlt, Operation.Monitor, Operation.Mwait, Operation.Pause);
+        Set(StateNeeds.Idle, Operation.Hlt);
+        Set(StateNeeds.Monitoring, Operation.Monitor, Operation.Mwait);
+        Set(StateNeeds.Spinning, Operation.Pause);
         Set(StateNeeds.Caches, Operation.Invlpg, Operation.Invpcid, Operation.Invd, Operation.Wbinvd, Operation.Wbnoinvd);
         Set(StateNeeds.NmiUnblocking, Operation.Iret);
         return needs;
