@@ -4,7 +4,6 @@ using Iced.Intel;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
-using Vmm.Engine;
 using Vmm.Kvm;
 using Vmm.Tests.Kvm.Chips;
 using Vmm.Tests.Support;
