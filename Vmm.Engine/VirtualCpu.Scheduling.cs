@@ -276,6 +276,15 @@ public sealed partial class VirtualCpu
         }
     }
 
+    /// <summary>Makes those who wait for ownership look whether the VM still exists.</summary>
+    internal void WakeWaiters()
+    {
+        lock (_gate)
+        {
+            Monitor.PulseAll(_gate);
+        }
+    }
+
     /// <summary>Waits until nobody else has the vCPU, refuses every later owner, and frees the backend's vCPU.</summary>
     internal void Retire()
     {

@@ -331,6 +331,12 @@ public sealed partial class VirtualMachine : IVirtualMachine
             return;
         }
 
+        // Whoever waits for a vCPU may hold another one that is retired first: all of them learn of the end now.
+        foreach (VirtualCpu cpu in _vcpus)
+        {
+            cpu.WakeWaiters();
+        }
+
         _haltWatch?.Dispose();
         Time.Dispose();
         EngineMetrics.Unregister(this);

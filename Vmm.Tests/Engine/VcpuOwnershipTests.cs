@@ -5,6 +5,7 @@ using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Engine;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -252,5 +253,24 @@ public sealed class VcpuOwnershipTests : EngineFixture
 
         runner.Join();
         Cpu.SetState(VcpuState.Idle, fromIdle: false);
+    }
+
+    [Test]
+    public void Destruction_reaches_whoever_holds_one_vCPU_and_waits_for_another()
+    {
+        VirtualMachine machine = Machine;
+        using IDisposable held = CpuOf(3).Acquire();
+        Background freezer = Background.Start(() =>
+        {
+            Action freeze = () => machine.FreezeVcpus();
+            freeze.Should().Throw<ObjectDisposedException>();
+        });
+        Background.Until(() => freezer.IsWaiting && CpuOf(2).GetState(out _) == VcpuState.Frozen);
+
+        Background destroyer = Background.Start(machine.Dispose);
+
+        freezer.Join();
+        held.Dispose();
+        destroyer.Join();
     }
 }

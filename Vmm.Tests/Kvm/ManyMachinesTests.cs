@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+using System.Globalization;
+using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Memory;
+using Vmm.Abstractions.Registers;
+using Vmm.Abstractions.Vcpu;
+using Vmm.Engine;
+using Vmm.Kvm;
+using Vmm.Tests.Support;
+
+namespace Vmm.Tests.Kvm;
+
+/// <summary>Many VMs in one process: all run, all answer a kick, all go, and an idle one keeps little memory.</summary>
+[Category("Kvm")]
+[NonParallelizable]
+public sealed class ManyMachinesTests
+{
+    private const ulong RamLength = 16 << 20;
+    private const ulong Code = 0x1000;
+    private const ulong Mark = 0x2000;
+    private const long MostBytesOfOne = 256 << 10;
+    private const int StackBytes = 256 << 10;
+
+    [Test]
+    public void Dozens_of_machines_run_answer_a_kick_and_go() => RunMany(48);
+
+    [Test]
+    [Category("Long")]
+    [Explicit("a minute")]
+    public void Thousand_machines_run_answer_a_kick_and_go() => RunMany(1000);
+
+    private static void RunMany(int count)
+    {
+        using KvmBackend backend = KvmRequirement.OpenBackend();
+        Create(backend, 0).Dispose();
+        HostResources resources = HostResources.Count();
+        long before = ResidentBytes();
+
+        VirtualMachine[] machines = [.. Enumerable.Range(1, count).Select(number => Create(backend, number))];
+        foreach (VirtualMachine machine in machines)
+        {
+            CpuOf(machine).Run(VmEntry.Default).Code.Should().Be(ExitCode.Inout);
+        }
+
+        long each = (ResidentBytes() - before) / count;
+        Thread[] spinning = [.. machines.Select(Spin)];
+        foreach (VirtualMachine machine in machines)
+        {
+            Background.Until(() => IsMarked(machine));
+            CpuOf(machine).RequestYield();
+        }
+
+        Array.TrueForAll(spinning, thread => thread.Join(TimeSpan.FromSeconds(60))).Should().BeTrue("every vCPU answers its kick");
+        Array.TrueForAll(machines, machine => CpuOf(machine).Exit.Code == ExitCode.Bogus).Should().BeTrue();
+        Array.ForEach(machines, machine => machine.Dispose());
+
+        TestContext.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{each / 1024.0:0.0} KiB of resident memory each"));
+        each.Should().BeLessThan(MostBytesOfOne);
+        HostResources.Count().LeftOver(resources).Should().BeEmpty();
+    }
+
+    private static VirtualMachine Create(KvmBackend backend, int number)
+    {
+        VirtualMachine machine = new VirtualMachineFactory(backend).Create(new VirtualMachineOptions
+        {
+            Name = string.Create(CultureInfo.InvariantCulture, $"many-{number}"),
+            MaxCpus = 1,
+        });
+        using (IVcpuFreeze freeze = machine.FreezeVcpus())
+        {
+            machine.MemoryMap.AllocateSegment(freeze, new SegmentId(0), RamLength, true);
+            machine.MemoryMap.Map(
+                freeze, new GuestMemoryMapping(default, RamLength, new SegmentId(0), 0, MemoryProtection.All, MapFlags.None));
+        }
+
+        // out 0x42, al / L: inc byte [0x2000] / jmp L
+        machine.Memory.TryWrite(new(Code), [0xe6, 0x42, 0xfe, 0x06, 0x00, 0x20, 0xeb, 0xfa]).Should().BeTrue();
+        VirtualCpu cpu = CpuOf(machine);
+        cpu.Activate();
+        cpu.SetRunState(VcpuRunState.Run);
+        cpu.SetRegister(RegisterName.Cs, 0);
+        cpu.SetSegmentDescriptor(RegisterName.Cs, new SegmentDescriptor(0, 0xffff, new SegmentAccess(0x9b)));
+        cpu.SetRegister(RegisterName.Rip, Code);
+        return machine;
+    }
+
+    private static Thread Spin(VirtualMachine machine)
+    {
+        Thread thread = new(() => CpuOf(machine).Run(VmEntry.FulfillPort(CpuOf(machine).Exit.Port, 0)), StackBytes) { IsBackground = true };
+        thread.Start();
+        return thread;
+    }
+
+    private static bool IsMarked(VirtualMachine machine)
+    {
+        Span<byte> mark = stackalloc byte[1];
+        return machine.Memory.TryRead(new(Mark), mark) && mark[0] != 0;
+    }
+
+    private static VirtualCpu CpuOf(VirtualMachine machine) => machine.GetVcpu(new VcpuId(0));
+
+    private static long ResidentBytes()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        using System.Diagnostics.Process self = System.Diagnostics.Process.GetCurrentProcess();
+        return self.WorkingSet64;
+    }
+}
