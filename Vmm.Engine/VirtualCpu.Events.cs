@@ -57,6 +57,12 @@ public sealed partial class VirtualCpu
             }
 
             IBackendVcpu backend = Backend;
+            if (exception.RestartInstruction && Pending == PendingOperation.Exit && !_inRun)
+            {
+                // The handler returns to the instruction, which has not been carried out.
+                DiscardPending(backend);
+            }
+
             bool isProtected = (backend.GetRegister(RegisterName.Cr0) & 1) != 0;
             if (exception.LinearAddress is { } address)
             {

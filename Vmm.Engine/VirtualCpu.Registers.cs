@@ -275,7 +275,7 @@ public sealed partial class VirtualCpu
 
     private void ResetOwned(bool initOnly)
     {
-        _emulated?.Accesses.Reset();
+        DiscardPending(Backend);
         BackendVcpuReset.Apply(Backend, initOnly);
         ResetLocalApic(Backend, initOnly);
         ResetMsrs(initOnly);

@@ -150,8 +150,7 @@ public sealed partial class VirtualCpu
             case EntryCommand.Default:
                 return;
             case EntryCommand.DiscardInstruction:
-                _emulated?.Accesses.Reset();
-                backend.Discard();
+                DiscardPending(backend);
                 return;
             case EntryCommand.FulfillInout or EntryCommand.FulfillMmio or EntryCommand.FulfillMsr
                 or EntryCommand.FulfillHypercall:
@@ -166,6 +165,13 @@ public sealed partial class VirtualCpu
                 EngineThrow.Invalid(Operation, $"{(int)entry.Command} is not a command");
                 return;
         }
+    }
+
+    /// <summary>Abandons an access that waits for its answer or for its completion: the state is that before its instruction.</summary>
+    private void DiscardPending(IBackendVcpu backend)
+    {
+        _emulated?.Accesses.Reset();
+        backend.Discard();
     }
 
     /// <summary>Gives the caller's answer to the backend, if it matches what is pending.</summary>

@@ -2,6 +2,7 @@
 
 using System.Collections.Immutable;
 using Serilog;
+using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Events;
@@ -27,7 +28,7 @@ namespace Vmm.Engine;
 /// Lock order: vCPU ownership, then the memory map's lock, then a vCPU's gate, then <c>_setsLock</c>. No lock is held while
 /// a handler runs or the guest executes.
 /// </remarks>
-public sealed partial class VirtualMachine : IVirtualMachine
+public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
 {
     private readonly VirtualMachineOptions _options;
     private readonly ILogger _log;
@@ -153,6 +154,9 @@ public sealed partial class VirtualMachine : IVirtualMachine
     public IReadOnlyList<BackendStatistic> ReadHypervisorStatistics() =>
         BackendVm is IBackendStatistics statistics ? statistics.ReadStatistics() : [];
 
+    /// <summary>Called once when the VM is gone.</summary>
+    internal Action<VirtualMachine>? Destroyed { get; init; }
+
     /// <summary>The VM's time.</summary>
     internal VirtualTime Time { get; }
 
@@ -259,6 +263,14 @@ public sealed partial class VirtualMachine : IVirtualMachine
     }
 
     /// <inheritdoc/>
+    public void MapMmio(IVcpuFreeze freeze, GuestPhysicalAddress address, GuestMemoryBlock device) =>
+        _memoryMap.MapHostDevice(freeze, address, device);
+
+    /// <inheritdoc/>
+    public void UnmapMmio(IVcpuFreeze freeze, GuestPhysicalAddress address, ulong length) =>
+        _memoryMap.UnmapHostDevice(freeze, address, length);
+
+    /// <inheritdoc/>
     public IVcpuFreeze FreezeVcpus() => new VcpuFreeze(this);
 
     /// <inheritdoc/>
@@ -347,6 +359,7 @@ public sealed partial class VirtualMachine : IVirtualMachine
 
         _memoryMap.Clear();
         BackendVm.Dispose();
+        Destroyed?.Invoke(this);
         EngineLog.Destroyed(_log, Name);
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Collections.Concurrent;
 using Serilog;
 using Serilog.Core;
 using Vmm.Abstractions.Backend;
@@ -15,6 +16,8 @@ namespace Vmm.Engine;
 public sealed class VirtualMachineFactory(IHypervisorBackend backend, ILogger? logger = null) : IVirtualMachineFactory
 {
     private const int MaxNameLength = 127;
+
+    private readonly ConcurrentDictionary<string, NameHolder> _names = new(StringComparer.Ordinal);
 
     /// <summary>
     /// Creates a VM; the type shows what the engine has beyond the contract.
@@ -64,8 +67,47 @@ public sealed class VirtualMachineFactory(IHypervisorBackend backend, ILogger? l
                 Operation, $"{backend.Description.Name} has at most {backend.Description.MaxCpus} vCPUs a VM, not {options.MaxCpus}");
         }
 
-        return new VirtualMachine(backend, options, logger ?? Logger.None, clock);
+        NameHolder holder = new();
+        TakeName(Operation, options.Name, holder);
+        try
+        {
+            VirtualMachine machine = new(backend, options, logger ?? Logger.None, clock)
+            {
+                Destroyed = gone => _names.TryRemove(new(gone.Name, holder)),
+            };
+            holder.Machine = new WeakReference<VirtualMachine>(machine);
+            return machine;
+        }
+        catch
+        {
+            _names.TryRemove(new(options.Name, holder));
+            throw;
+        }
     }
 
     IVirtualMachine IVirtualMachineFactory.Create(VirtualMachineOptions options) => Create(options);
+
+    private void TakeName(string operation, string name, NameHolder holder)
+    {
+        while (!_names.TryAdd(name, holder))
+        {
+            if (_names.TryGetValue(name, out NameHolder? other))
+            {
+                if (other.IsThere)
+                {
+                    EngineThrow.Refuse(operation, VmmError.EEXIST, $"a VM is called '{name}' already");
+                }
+
+                _names.TryRemove(new(name, other));
+            }
+        }
+    }
+
+    /// <summary>Who has a name: a VM that is being made, or one that is there. One that its owner forgot has it no longer.</summary>
+    private sealed class NameHolder
+    {
+        public WeakReference<VirtualMachine>? Machine { private get; set; }
+
+        public bool IsThere => Machine is not { } machine || machine.TryGetTarget(out _);
+    }
 }

@@ -13,6 +13,8 @@ namespace Vmm.Abstractions.Events;
 /// <param name="ErrorCode">The error code, or null when the exception has none. Dropped in real mode.</param>
 /// <param name="RestartInstruction">
 /// Whether the guest finds the faulting instruction as the return address (a fault) or the next one (a trap).
+/// For a fault, an exit that waits for its answer is abandoned as by <see cref="Vcpu.EntryCommand.DiscardInstruction"/>; for a trap, and within
+/// a handler, the instruction is completed first.
 /// </param>
 /// <param name="LinearAddress">For <c>#PF</c> the address for CR2, else null.</param>
 [VmmKernelSymbol("vm_exception")]

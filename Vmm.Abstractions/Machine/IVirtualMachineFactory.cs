@@ -14,7 +14,7 @@ public interface IVirtualMachineFactory
     /// <returns>The VM, owned by the caller.</returns>
     /// <exception cref="VmmException">
     /// EINVAL: the name is empty or contains a slash, or a limit is out of range; ENAMETOOLONG: the name is longer than
-    /// 127 characters; ENXIO: the hypervisor is gone; ENOTSUP: the host lacks what a flag needs; ENOMEM.
+    /// 127 characters; EEXIST: a VM of this factory that is not disposed has the name; ENXIO: the hypervisor is gone; ENOTSUP: the host lacks what a flag needs; ENOMEM.
     /// </exception>
     [VmmKernelSymbol("vm_create")]
     IVirtualMachine Create(VirtualMachineOptions options);

@@ -80,7 +80,7 @@ public interface IVcpuRegisters
 
     /// <summary>
     /// Puts the vCPU into the state after a reset or an INIT (Intel SDM volume 3, table 10-1), and drops its pending
-    /// events.
+    /// events and an exit that waits for its answer.
     /// </summary>
     /// <param name="initOnly">INIT: XCR0, the FPU and the MTRRs stay as they are.</param>
     [VmmKernelSymbol("vcpu_arch_reset")]

@@ -8,6 +8,12 @@ namespace Vmm.Engine.Memory;
 /// <summary>A mapping together with the memory under it and its placement in the hypervisor.</summary>
 internal sealed class MappedRange(in GuestMemoryMapping mapping, GuestMemoryBlock block, bool isSystemMemory, bool trackDirty)
 {
+    /// <summary>The segment of memory that is in none.</summary>
+    public static SegmentId NoSegment => new(-1);
+
+    /// <summary>Whether it is memory of a device of the host.</summary>
+    public bool IsHostDevice => Mapping.Segment == NoSegment;
+
     /// <summary>What was asked for.</summary>
     public GuestMemoryMapping Mapping { get; } = mapping;
 

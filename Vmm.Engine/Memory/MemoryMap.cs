@@ -106,13 +106,12 @@ internal sealed partial class MemoryMap : IMemoryMap
         lock (_lock)
         {
             Segment segment = CheckMapping(Operation, mapping);
-            if (_ranges.Length == _maxMappings)
+            if (_ranges.Count(static range => !range.IsHostDevice) == _maxMappings)
             {
                 EngineThrow.Refuse(Operation, VmmError.ENOSPC, $"all {_maxMappings} mappings of the VM are in use");
             }
 
-            if (mapping.Address.Value > LastGuestPhysical
-                || mapping.Length - 1 > LastGuestPhysical - mapping.Address.Value)
+            if (IsBeyondGuestPhysical(mapping.Address, mapping.Length))
             {
                 EngineThrow.Refuse(
                     Operation,
@@ -135,13 +134,7 @@ internal sealed partial class MemoryMap : IMemoryMap
             }
 
             Place(range);
-            int at = 0;
-            while (at < _ranges.Length && _ranges[at].Range.Start < range.Range.Start)
-            {
-                at++;
-            }
-
-            Publish([.. _ranges[..at], range, .. _ranges[at..]]);
+            Insert(range);
         }
     }
 
@@ -153,7 +146,7 @@ internal sealed partial class MemoryMap : IMemoryMap
         {
             int at = length == 0
                 ? -1
-                : Array.FindIndex(_ranges, range => range.Mapping.Address == address && range.Mapping.Length == length);
+                : Array.FindIndex(_ranges, range => !range.IsHostDevice && range.Mapping.Address == address && range.Mapping.Length == length);
             if (at < 0)
             {
                 EngineThrow.Invalid("vm_munmap_memseg", $"there is no mapping of exactly {length} bytes at {address}");
@@ -172,7 +165,7 @@ internal sealed partial class MemoryMap : IMemoryMap
         {
             foreach (MappedRange range in _ranges)
             {
-                if (range.Range.Start >= from)
+                if (!range.IsHostDevice && range.Range.Start >= from)
                 {
                     mapping = range.Mapping;
                     return true;
@@ -248,6 +241,21 @@ internal sealed partial class MemoryMap : IMemoryMap
                 _segments[i] = null;
             }
         }
+    }
+
+    private static bool IsBeyondGuestPhysical(GuestPhysicalAddress address, ulong length) =>
+        address.Value > LastGuestPhysical || length - 1 > LastGuestPhysical - address.Value;
+
+    /// <summary>Publishes a mapping among the others, which are ordered by address.</summary>
+    private void Insert(MappedRange range)
+    {
+        int at = 0;
+        while (at < _ranges.Length && _ranges[at].Range.Start < range.Range.Start)
+        {
+            at++;
+        }
+
+        Publish([.. _ranges[..at], range, .. _ranges[at..]]);
     }
 
     private Segment CheckMapping(string operation, in GuestMemoryMapping mapping)

@@ -3,6 +3,7 @@
 using Vmm.Abstractions.Cpuid;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Memory;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Abstractions;
@@ -86,6 +87,7 @@ public sealed class MemoryAndCpuidTypeTests
     }
 
     [Test]
+    [Proves("vcpu_cpuid_init")]
     public void Cpuid_configuration_refuses_unknown_flags_and_legacy_entries()
     {
         Action unknown = () => CpuidConfiguration.Create((CpuidFlags)4, []);

@@ -2,6 +2,7 @@
 
 using Vmm.Abstractions.Events;
 using Vmm.Abstractions.Registers;
+using Vmm.Tests.Proofs;
 
 namespace Vmm.Tests.Abstractions;
 
@@ -26,6 +27,7 @@ public sealed class RegisterTypeTests
     }
 
     [Test]
+    [Proves("vm_segment_name")]
     public void Segment_registers_have_the_encodings_of_ModRM()
     {
         Enumerable.Range(0, 6).Select(SegmentEncoding.ToRegisterName).Should().Equal(
@@ -57,6 +59,7 @@ public sealed class RegisterTypeTests
     [TestCase(6ul, 7ul, false)]
     [TestCase(7ul, 3ul, false)]
     [TestCase(0x8000000000000001ul, 7ul, false)]
+    [Proves("validate_guest_xcr0")]
     public void Xcr0(ulong value, ulong limit, bool valid) =>
         Vmm.Abstractions.Registers.Xcr0.IsValidForGuest(value, limit).Should().Be(valid);
 
@@ -88,6 +91,7 @@ public sealed class RegisterTypeTests
     }
 
     [Test]
+    [Proves("vm_inject_ud", "vm_inject_gp", "vm_inject_ac", "vm_inject_ss", "vm_inject_pf")]
     public void Named_exceptions_are_faults_with_their_error_codes()
     {
         GuestException.InvalidOpcode().Should().Be(new GuestException(ExceptionVector.InvalidOpcode, null, true));

@@ -4,6 +4,7 @@ using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Tests.Proofs;
 
 namespace Vmm.Tests.Abstractions;
 
@@ -67,6 +68,7 @@ public sealed class VmExitTests
     }
 
     [Test]
+    [Proves("vm_exit_debug", "vm_exit_astpending", "vm_exit_reqidle", "vm_exit_run_state")]
     public void Writing_an_exit_forgets_the_one_before()
     {
         VmExit exit = default;

@@ -3,6 +3,7 @@
 using System.Reflection;
 using System.Text;
 using Vmm.Abstractions;
+using Vmm.Tests.Proofs;
 
 namespace Vmm.Tests.Abstractions;
 
@@ -33,11 +34,13 @@ internal static class VmmKernelMap
         text.Append("# Where each name of `vmm_kernel.h` is\n\n");
         text.Append("Generated from the `[VmmKernelSymbol]` attributes of `Vmm.Abstractions` and checked by a test.\n");
         text.Append("Names without a counterpart are in [vmm-kernel-omissions.md](vmm-kernel-omissions.md).\n\n");
-        text.Append("| name | kind | counterpart |\n|---|---|---|\n");
+        text.Append("The tests named beside a function fail when its body is emptied: [vmm-kernel-proofs.md](vmm-kernel-proofs.md).\n\n");
+        text.Append("| name | kind | counterpart | proven by |\n|---|---|---|---|\n");
+        ILookup<string, string> proofs = HeaderFunction.Proofs().ToLookup(pair => pair.Symbol, pair => pair.Test);
         foreach ((string name, List<string> members) in Collect())
         {
             string kind = kinds.GetValueOrDefault(name, "unknown");
-            text.Append($"| `{name}` | {kind} | {string.Join(", ", members.Select(member => $"`{member}`"))} |\n");
+            text.Append($"| `{name}` | {kind} | {string.Join(", ", members.Select(member => $"`{member}`"))} | {string.Join(", ", proofs[name].Order(StringComparer.Ordinal).Select(test => $"`{string.Join('.', test.Split('.')[^2..])}`"))} |\n");
         }
 
         return text.ToString();

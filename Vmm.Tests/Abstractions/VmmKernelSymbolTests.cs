@@ -15,19 +15,19 @@ internal sealed partial class VmmKernelSymbolTests
     {
         IEnumerable<string> covered = VmmKernelMap.Collect().Keys.Concat(Omissions().Keys);
 
-        HeaderNames().Keys.Except(covered).Should().BeEmpty();
+        VmmKernelSymbols.Names().Keys.Except(covered).Should().BeEmpty();
     }
 
     [Test]
     public void Nothing_is_mirrored_that_the_header_does_not_have()
     {
-        VmmKernelMap.Collect().Keys.Except(HeaderNames().Keys).Should().BeEmpty();
+        VmmKernelMap.Collect().Keys.Except(VmmKernelSymbols.Names().Keys).Should().BeEmpty();
     }
 
     [Test]
     public void Omissions_are_names_of_the_header_that_are_not_mirrored()
     {
-        Omissions().Keys.Except(HeaderNames().Keys).Should().BeEmpty();
+        Omissions().Keys.Except(VmmKernelSymbols.Names().Keys).Should().BeEmpty();
         Omissions().Keys.Intersect(VmmKernelMap.Collect().Keys).Should().BeEmpty();
     }
 
@@ -41,21 +41,14 @@ internal sealed partial class VmmKernelSymbolTests
     [Test]
     public void The_header_has_as_many_names_as_it_is_known_to_have()
     {
-        HeaderNames().Should().HaveCount(258);
+        VmmKernelSymbols.Names().Should().HaveCount(258);
     }
 
     [Test]
     public void The_map_document_is_current()
     {
-        RepositoryFiles.ShouldBeCurrent("docs/vmm-kernel-map.md", VmmKernelMap.ToMarkdown(HeaderNames()));
+        RepositoryFiles.ShouldBeCurrent("docs/vmm-kernel-map.md", VmmKernelMap.ToMarkdown(VmmKernelSymbols.Names()));
     }
-
-    private static Dictionary<string, string> HeaderNames() =>
-        File.ReadLines(RepositoryFiles.PathOf("Vmm.Tests/Data/vmm-kernel-symbols.tsv"))
-            .Skip(1)
-            .Select(line => line.Split('\t'))
-            .GroupBy(columns => columns[0], columns => columns[1])
-            .ToDictionary(group => group.Key, group => string.Join(", ", group));
 
     private static Dictionary<string, string> Omissions() =>
         File.ReadLines(RepositoryFiles.PathOf("docs/vmm-kernel-omissions.md"))

@@ -25,6 +25,9 @@ public abstract class EngineConformance
     private IHypervisorBackend? _backend;
     private VirtualMachine? _machine;
 
+    /// <summary>Who has the interrupt controllers of the VMs that tests make.</summary>
+    protected virtual InterruptControllerMode Mode => InterruptControllerMode.Userspace;
+
     private protected IHypervisorBackend Backend => _backend!;
 
     private protected VirtualMachine Machine => _machine!;
@@ -54,7 +57,7 @@ public abstract class EngineConformance
     private protected void Recreate(VirtualMachineOptions options)
     {
         _machine?.Dispose();
-        _machine = new VirtualMachineFactory(Backend).Create(options);
+        _machine = new VirtualMachineFactory(Backend).Create(options with { InterruptControllerMode = Mode });
         Map(0, RamLength, 0, MemoryProtection.All, isRam: true);
     }
 
@@ -72,7 +75,11 @@ public abstract class EngineConformance
     private protected void Load(params byte[] code)
     {
         Write(CodeAddress, code);
-        Cpu.Activate();
+        if (!Machine.ActiveVcpus.Contains(Cpu.Id))
+        {
+            Cpu.Activate();
+        }
+
         Cpu.SetRunState(VcpuRunState.Run);
         Cpu.Reset(initOnly: false);
         Cpu.SetRegister(RegisterName.Cs, 0);

@@ -7,7 +7,7 @@ namespace Vmm.Tests.Conformance;
 
 /// <summary>KVM keeps the contract.</summary>
 [Category("Kvm")]
-public sealed class KvmConformance : ExecutionConformance
+public sealed class KvmConformance : UserspaceConformance
 {
     protected override IHypervisorBackend CreateBackend() => KvmRequirement.OpenBackend();
 }

@@ -6,7 +6,7 @@ using Vmm.Software;
 namespace Vmm.Tests.Conformance;
 
 /// <summary>The processor in software keeps the contract.</summary>
-public sealed class SoftwareConformance : ExecutionConformance
+public sealed class SoftwareConformance : UserspaceConformance
 {
     protected override IHypervisorBackend CreateBackend() => new SoftwareBackend();
 }

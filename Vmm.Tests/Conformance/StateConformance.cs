@@ -210,10 +210,10 @@ public abstract class StateConformance : EngineConformance
     }
 
     [Test]
-    public void Halt_exits_are_on_and_unknown_capabilities_are_refused()
+    public void Halt_exits_are_on_where_the_engine_halts_and_unknown_capabilities_are_refused()
     {
-        Cpu.GetCapability(VcpuCapability.HaltExit).Should().BeTrue();
-        Cpu.SetCapability(VcpuCapability.HaltExit, true);
+        Cpu.GetCapability(VcpuCapability.HaltExit).Should().Be(Mode == InterruptControllerMode.Userspace);
+        Cpu.SetCapability(VcpuCapability.HaltExit, Mode == InterruptControllerMode.Userspace);
         Action unknown = () => Cpu.GetCapability((VcpuCapability)99);
         unknown.ShouldFail(VmmError.EINVAL);
     }

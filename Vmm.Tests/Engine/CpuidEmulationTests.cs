@@ -5,6 +5,7 @@ using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Engine;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -20,6 +21,7 @@ public sealed class CpuidEmulationTests : EngineFixture
     public void Vcpu_of_the_engine_has_the_interface() => ((IVirtualCpu)Cpu).Should().BeAssignableTo<ICpuidEmulation>();
 
     [Test]
+    [Proves("vcpu_emulate_cpuid")]
     public void Configured_entry_answers_and_what_has_none_reads_zero()
     {
         Configure(CpuidFlags.None, new(0, 0, false, 2, 3, 4, 5), new(4, 1, true, 6, 7, 8, 9));
@@ -39,6 +41,7 @@ public sealed class CpuidEmulationTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_set_cpuid")]
     public void New_configuration_replaces_the_old_one()
     {
         Configure(CpuidFlags.None, new CpuidEntry(0, 0, false, 1, 1, 1, 1));
@@ -79,6 +82,7 @@ public sealed class CpuidEmulationTests : EngineFixture
     }
 
     [Test]
+    [Proves("legacy_emulate_cpuid")]
     public void Legacy_rules_can_be_asked_beside_a_configuration()
     {
         Configure(CpuidFlags.None, new CpuidEntry(1, 0, false, 0, 0, 0, 0));
@@ -103,6 +107,7 @@ public sealed class CpuidEmulationTests : EngineFixture
 
     [TestCase(CpuidCapability.None)]
     [TestCase((CpuidCapability)4)]
+    [Proves("vm_cpuid_capability")]
     public void What_is_no_capability_is_a_callers_mistake(CpuidCapability capability)
     {
         Action ask = () => Emulation.HasCapability(capability);

@@ -5,6 +5,7 @@ using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -50,6 +51,7 @@ public sealed class DirtyPageTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_track_dirty_pages")]
     public void Page_that_the_guest_wrote_is_reported_once()
     {
         Vm.GuestWrites(3 * Page);

@@ -6,6 +6,7 @@ using Vmm.Abstractions.Events;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Engine;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -31,6 +32,7 @@ public sealed class EventTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_inject_exception")]
     public void Second_exception_is_EBUSY()
     {
         Cpu.Inject(GuestException.InvalidOpcode());
@@ -79,6 +81,7 @@ public sealed class EventTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_exit_intinfo")]
     public void Event_cut_short_is_checked()
     {
         Setting(EventInformation.Create(EventType.Nmi, 3)).ShouldFail(VmmError.EINVAL);
@@ -92,6 +95,7 @@ public sealed class EventTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_get_intinfo")]
     public void Pending_events_are_looked_at_without_being_taken()
     {
         Cpu.SetExitEvent(Interrupt);
@@ -162,6 +166,7 @@ public sealed class EventTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_entry_intinfo")]
     public void Taking_events_one_by_one()
     {
         Cpu.TryTakeEntryEvent(out EventInformation none).Should().BeFalse();
@@ -236,6 +241,7 @@ public sealed class EventTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_inject_nmi", "vm_nmi_pending", "vm_nmi_clear")]
     public void Nmis_collapse_until_one_is_delivered()
     {
         FakeVcpu guest = Start().ThenPause();
@@ -255,6 +261,7 @@ public sealed class EventTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_inject_extint", "vm_extint_pending", "vm_extint_clear")]
     public void External_interrupt_gets_its_vector_when_the_guest_takes_it()
     {
         FakeVcpu guest = Start().ThenPause();

@@ -3,6 +3,7 @@
 using System.Runtime.InteropServices;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -15,6 +16,7 @@ public sealed class GuestMemoryTests : EngineFixture
     private IGuestMemory Memory => Machine.Memory;
 
     [Test]
+    [Proves("vm_get_vmspace")]
     public void Copy_spans_adjoining_mappings_of_different_segments()
     {
         Map(0x1000, Page, 0);
@@ -94,6 +96,7 @@ public sealed class GuestMemoryTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_get_vmclient")]
     public void Hold_stays_within_one_mapping()
     {
         Map(0x1000, Page, 0);

@@ -6,6 +6,7 @@ using Vmm.Abstractions.Events;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -190,6 +191,7 @@ public sealed class HaltAndStartTests : EngineFixture
     }
 
     [Test]
+    [Proves("vcpu_run_state_pending")]
     public void Vcpu_that_is_not_started_sleeps_until_it_is()
     {
         CpuOf(0).Activate();
@@ -228,6 +230,7 @@ public sealed class HaltAndStartTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_inject_init", "vm_inject_sipi")]
     public void Start_up_interrupt_to_a_running_vCPU_is_recorded_until_an_INIT_drops_it()
     {
         Start();
@@ -258,6 +261,7 @@ public sealed class HaltAndStartTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_get_run_state", "vm_set_run_state")]
     public void Run_state_with_unknown_bits_is_EINVAL_and_a_pending_INIT_is_accepted()
     {
         Action unknown = () => Cpu.SetRunState((VcpuRunState)4);

@@ -6,6 +6,7 @@ using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Time;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Engine;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -25,6 +26,29 @@ public sealed class LifecycleTests : EngineFixture
         Creating(Options(new string('n', 128))).ShouldFail(VmmError.ENAMETOOLONG);
         Creating(Options(new string('/', 128))).ShouldFail(VmmError.EINVAL, "a slash is looked for first");
         Create(Options(new string('n', 127))).Name.Should().HaveLength(127);
+    }
+
+    [Test]
+    public void Name_is_one_VMs_until_that_is_disposed()
+    {
+        VirtualMachineFactory factory = new(Backend);
+        VirtualMachine first = factory.Create(Options("one"));
+        Action second = () => factory.Create(Options("one"));
+
+        second.ShouldFail(VmmError.EEXIST);
+        Use(factory.Create(Options("two")));
+        first.Dispose();
+        Use(factory.Create(Options("one")));
+    }
+
+    [Test]
+    public void Name_of_a_VM_that_could_not_be_made_is_free()
+    {
+        VirtualMachineFactory factory = new(Backend);
+        Action refused = () => factory.Create(Options("one") with { MaxMemorySegments = -1 });
+        refused.ShouldFail(VmmError.EINVAL);
+
+        Use(factory.Create(Options("one")));
     }
 
     [Test]
@@ -52,6 +76,7 @@ public sealed class LifecycleTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_create")]
     public void New_VM_has_one_thread_and_nothing_else()
     {
         Machine.Topology.Should().Be(CpuTopology.Single);
@@ -75,6 +100,7 @@ public sealed class LifecycleTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_apicid2vcpuid")]
     public void Vcpu_numbers_are_bounded()
     {
         CpuOf(3).Id.Should().Be(new VcpuId(3));
@@ -87,6 +113,7 @@ public sealed class LifecycleTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_get_maxcpus", "vm_get_topology", "vm_set_topology")]
     public void Topology_is_bounded_by_the_vCPUs_and_may_have_zeros()
     {
         Machine.Topology = new CpuTopology(1, 2, 2);
@@ -100,6 +127,7 @@ public sealed class LifecycleTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_activate_cpu", "vm_active_cpus")]
     public void Activation_happens_once_and_not_on_a_suspended_VM()
     {
         Cpu.Activate();
@@ -121,6 +149,7 @@ public sealed class LifecycleTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_suspend", "vm_suspended_cpus")]
     public void First_reason_to_suspend_stands()
     {
         Start();
@@ -134,6 +163,7 @@ public sealed class LifecycleTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_pause_instance", "vm_resume_instance", "vm_is_paused")]
     public void Pause_and_resume_take_turns()
     {
         using IVcpuFreeze freeze = Machine.FreezeVcpus();
@@ -161,6 +191,7 @@ public sealed class LifecycleTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_normalize_hrtime", "vm_denormalize_hrtime")]
     public void Times_are_counted_from_boot_and_wrap()
     {
         VmTime time = Machine.Normalize(new HostTime(1_000_000));
@@ -171,6 +202,7 @@ public sealed class LifecycleTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_destroy")]
     public void Members_refuse_after_the_end()
     {
         VirtualCpu cpu = Cpu;

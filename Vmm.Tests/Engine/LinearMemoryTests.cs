@@ -8,6 +8,7 @@ using Vmm.Abstractions.Registers;
 using Vmm.Emulation.Instructions.Paging;
 using Vmm.Engine.Memory;
 using CpuPagingMode = Vmm.Abstractions.Registers.PagingMode;
+using Vmm.Tests.Proofs;
 
 namespace Vmm.Tests.Engine;
 
@@ -36,6 +37,7 @@ public sealed class LinearMemoryTests : EngineFixture
     public void LetPlanGo() => _plan?.Dispose();
 
     [Test]
+    [Proves("vm_copy_setup", "vm_copyin", "vm_copyout")]
     public void A_range_across_pages_is_copied_in_and_out()
     {
         byte[] bytes = [.. Enumerable.Range(0, 6000).Select(i => (byte)(i * 7))];
@@ -124,6 +126,7 @@ public sealed class LinearMemoryTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_copy_teardown")]
     public void A_plan_is_for_what_it_was_made_for()
     {
         Plan(s_flat, 0x1000, 4, MemoryProtection.Read);

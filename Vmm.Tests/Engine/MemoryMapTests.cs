@@ -4,6 +4,7 @@ using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -32,6 +33,7 @@ public sealed class MemoryMapTests : EngineFixture
         Allocating(segment, length).ShouldFail(VmmError.EINVAL);
 
     [Test]
+    [Proves("vm_alloc_memseg")]
     public void Segment_in_use_is_EEXIST_when_equal_and_EINVAL_when_not()
     {
         Allocate(2, 4 * Page);
@@ -53,6 +55,7 @@ public sealed class MemoryMapTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_get_memseg")]
     public void Segment_is_zero_and_described()
     {
         Allocate(1, 2 * Page, isRam: false);
@@ -84,6 +87,7 @@ public sealed class MemoryMapTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_free_memseg")]
     public void Freeing_a_segment_twice_does_nothing_and_a_bad_number_is_refused()
     {
         Allocate(0, Page);
@@ -101,6 +105,7 @@ public sealed class MemoryMapTests : EngineFixture
         Mapping_fails(Mapping(1, 0, -1, 1, protection, (MapFlags)2), VmmError.EINVAL, "protection");
 
     [Test]
+    [Proves("vm_mmap_memseg")]
     public void Errors_of_a_mapping_come_in_the_documented_order()
     {
         Allocate(0, 4 * Page);
@@ -215,6 +220,7 @@ public sealed class MemoryMapTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_munmap_memseg")]
     public void Unmap_wants_the_exact_mapping()
     {
         Allocate(0, 4 * Page);
@@ -231,6 +237,36 @@ public sealed class MemoryMapTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_mem_allocated", "vm_map_mmio", "vm_unmap_mmio")]
+    public void Device_memory_is_mapped_beside_the_segments_and_taken_away_by_its_range()
+    {
+        using GuestMemoryBlock device = Backend.AllocateMemory(2 * Page, new GuestMemoryOptions { Name = "device" });
+        Action unaligned = () => Machine.MapMmio(_freeze, At(0x9001), device);
+        unaligned.ShouldFail(VmmError.ENOMEM);
+        Action beyond = () => Machine.MapMmio(_freeze, At(LastPage), device);
+        beyond.ShouldFail(VmmError.ENOMEM);
+
+        Machine.MapMmio(_freeze, At(0x9000), device);
+
+        Machine.Memory.TryWrite(At(0xa000), [7]).Should().BeTrue();
+        device.GetSpan(Page, 1)[0].Should().Be(7);
+        Memory.IsAllocated(At(0xafff)).Should().BeTrue();
+        Memory.TryGetNext(At(0), out _).Should().BeFalse("it is none of the VM's mappings");
+        Memory.SystemMemoryEnd.Should().Be(At(0));
+        Action twice = () => Machine.MapMmio(_freeze, At(0xa000), device);
+        twice.ShouldFail(VmmError.ENOMEM);
+        Action asSegment = () => Memory.Unmap(_freeze, At(0x9000), 2 * Page);
+        asSegment.ShouldFail(VmmError.EINVAL);
+        Action part = () => Machine.UnmapMmio(_freeze, At(0x9000), Page);
+        part.ShouldFail(VmmError.ENOENT);
+        Machine.UnmapMmio(_freeze, At(0x9000), 2 * Page);
+        Memory.IsAllocated(At(0x9000)).Should().BeFalse();
+        Action again = () => Machine.UnmapMmio(_freeze, At(0x9000), 2 * Page);
+        again.ShouldFail(VmmError.ENOENT);
+    }
+
+    [Test]
+    [Proves("vm_mmap_getnext")]
     public void Iteration_gives_the_mappings_by_address()
     {
         Allocate(0, 4 * Page);
@@ -251,6 +287,7 @@ public sealed class MemoryMapTests : EngineFixture
     }
 
     [Test]
+    [Proves("vmm_sysmem_maxaddr")]
     public void System_memory_ends_behind_the_highest_RAM_mapping()
     {
         Memory.SystemMemoryEnd.Should().Be(At(0));

@@ -3,6 +3,7 @@
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -11,6 +12,7 @@ namespace Vmm.Tests.Engine;
 public sealed class NotificationTests : EngineFixture
 {
     [Test]
+    [Proves("vcpu_should_yield")]
     public void Yield_before_a_run_ends_that_run_once()
     {
         FakeVcpu guest = Start().ThenPause();
@@ -95,6 +97,7 @@ public sealed class NotificationTests : EngineFixture
     }
 
     [Test]
+    [Proves("vcpu_notify_event", "vcpu_notify_event_type")]
     public void Notification_of_no_kind_does_nothing_and_others_make_the_guest_leave()
     {
         FakeVcpu guest = Start().ThenSpin().ThenSpin().ThenPause();
@@ -110,6 +113,7 @@ public sealed class NotificationTests : EngineFixture
     }
 
     [Test]
+    [Proves("vcpu_block_run", "vcpu_unblock_run")]
     public void Block_keeps_the_guest_out_until_the_last_one_is_gone()
     {
         FakeVcpu guest = Start().ThenPause();
@@ -144,6 +148,7 @@ public sealed class NotificationTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_suspend_cpu", "vm_resume_cpu")]
     public void Debug_stop_needs_an_active_vCPU_and_resuming_a_stopped_one()
     {
         Action stop = Cpu.SuspendForDebug;
@@ -180,6 +185,7 @@ public sealed class NotificationTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_debug_cpus")]
     public void Stopping_all_stops_the_active_ones()
     {
         Start(1);
@@ -223,6 +229,7 @@ public sealed class NotificationTests : EngineFixture
     }
 
     [Test]
+    [Proves("vcpu_entry_bailout_checks")]
     public void Later_reasons_to_leave_overwrite_earlier_ones_and_none_enters()
     {
         FakeVcpu guest = Start().ThenPause();

@@ -5,6 +5,7 @@ using Vmm.Abstractions.IoPorts;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -13,6 +14,7 @@ namespace Vmm.Tests.Engine;
 public sealed class PortTests : EngineFixture
 {
     [Test]
+    [Proves("vm_ioport_attach", "vm_ioport_detach")]
     public void Port_has_one_handler_until_it_is_detached()
     {
         IDisposable first = Machine.Ports.Attach(0x80, new FakePort());
@@ -40,6 +42,7 @@ public sealed class PortTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_ioport_hook")]
     public void Port_zero_cannot_be_hooked()
     {
         Hooking(0).ShouldFail(VmmError.EINVAL);
@@ -58,6 +61,7 @@ public sealed class PortTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_ioport_access")]
     public void Access_by_hand_goes_to_the_handler_with_values_cut_to_their_width()
     {
         FakePort port = new();

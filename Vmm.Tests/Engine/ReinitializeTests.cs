@@ -7,6 +7,7 @@ using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -24,6 +25,7 @@ public sealed class ReinitializeTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_reinit")]
     public void Active_vCPU_that_is_not_suspended_is_EBUSY_unless_forced()
     {
         Start();
@@ -65,6 +67,7 @@ public sealed class ReinitializeTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_ioport_unhook")]
     public void Hook_of_an_external_driver_is_EBUSY_even_when_forced()
     {
         IDisposable hook = Machine.Ports.Hook(0x1f0, new FakePort());
@@ -88,6 +91,7 @@ public sealed class ReinitializeTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_cpuid_config", "vm_get_cpuid")]
     public void Ram_its_mappings_segments_handlers_cpuid_topology_and_pause_are_kept()
     {
         Map(0, Page, 0);

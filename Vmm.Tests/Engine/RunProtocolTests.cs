@@ -5,6 +5,7 @@ using Vmm.Abstractions.IoPorts;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -22,6 +23,7 @@ public sealed class RunProtocolTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_vie_ctx")]
     public void Pending_exit_is_reported_again_without_entering()
     {
         FakeVcpu guest = Start().ThenIn(0x60, 1);
@@ -43,6 +45,7 @@ public sealed class RunProtocolTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_run")]
     public void Fulfilled_input_reaches_the_guest_and_retires_the_instruction()
     {
         FakeVcpu guest = Start().ThenIn(0x60, 1).ThenPause();
@@ -225,6 +228,7 @@ public sealed class RunProtocolTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_exitinfo")]
     public void Completion_that_needs_a_further_answer_says_so()
     {
         FakeVcpu guest = Start().ThenMmioRead(0x1ffc, 4).ThenPause();
@@ -347,6 +351,7 @@ public sealed class RunProtocolTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_exit_suspended")]
     public void Shutdown_of_the_guest_is_a_triple_fault_of_the_VM()
     {
         Start().ThenExit(ExitCode.Shutdown);

@@ -6,6 +6,7 @@ using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Engine;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -14,6 +15,7 @@ namespace Vmm.Tests.Engine;
 public sealed class VcpuOwnershipTests : EngineFixture
 {
     [Test]
+    [Proves("vcpu_get_state", "vcpu_is_running")]
     public void State_follows_who_has_the_vCPU()
     {
         List<(VcpuState State, bool Running, bool HasHostCpu)> seen = [];
@@ -197,6 +199,7 @@ public sealed class VcpuOwnershipTests : EngineFixture
     [TestCase(VcpuState.Sleeping, VcpuState.Running)]
     [TestCase(VcpuState.Sleeping, VcpuState.Idle)]
     [TestCase(VcpuState.Frozen, VcpuState.Frozen)]
+    [Proves("vcpu_set_state")]
     public void Transition_that_does_not_exist_is_EBUSY(VcpuState from, VcpuState to)
     {
         if (from != VcpuState.Idle)

@@ -7,6 +7,7 @@ using Vmm.Abstractions.Events;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine;
@@ -19,6 +20,7 @@ public sealed class VcpuStateTests : EngineFixture
     [TestCase((RegisterName)46)]
     [TestCase((RegisterName)(-1))]
     [TestCase(RegisterName.EntryInstructionLength)]
+    [Proves("vm_get_register", "vm_set_register")]
     public void Register_without_a_value_is_EINVAL(RegisterName register)
     {
         Action get = () => Cpu.GetRegister(register);
@@ -32,6 +34,7 @@ public sealed class VcpuStateTests : EngineFixture
     [TestCase(RegisterName.Cr0)]
     [TestCase(RegisterName.Efer)]
     [TestCase((RegisterName)(-1))]
+    [Proves("vm_get_seg_desc", "vm_set_seg_desc")]
     public void Register_without_a_descriptor_is_EINVAL(RegisterName register)
     {
         Action get = () => Cpu.GetSegmentDescriptor(register);
@@ -88,6 +91,7 @@ public sealed class VcpuStateTests : EngineFixture
 
     [TestCase((VcpuCapability)5)]
     [TestCase((VcpuCapability)(-1))]
+    [Proves("vcpu_trace_exceptions", "vcpu_trap_wbinvd")]
     public void Unknown_capability_is_EINVAL(VcpuCapability capability)
     {
         Action get = () => Cpu.GetCapability(capability);
@@ -98,6 +102,7 @@ public sealed class VcpuStateTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_get_capability", "vm_set_capability")]
     public void Capability_the_backend_lacks_is_ENOENT_and_others_are_kept()
     {
         Action get = () => Cpu.GetCapability(VcpuCapability.PauseExit);
@@ -108,6 +113,7 @@ public sealed class VcpuStateTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_get_fpu", "vm_set_fpu")]
     public void Fpu_image_has_a_least_length()
     {
         Action shorter = () => Cpu.SetFpu(new byte[575]);
@@ -118,6 +124,7 @@ public sealed class VcpuStateTests : EngineFixture
     }
 
     [Test]
+    [Proves("vm_get_x2apic_state", "vm_set_x2apic_state")]
     public void X2apic_state_is_checked_and_fixed_by_the_first_run()
     {
         Action bad = () => Cpu.X2ApicState = (X2ApicState)2;
@@ -143,6 +150,7 @@ public sealed class VcpuStateTests : EngineFixture
     }
 
     [Test]
+    [Proves("vcpu_arch_reset")]
     public void Reset_gives_the_architectural_state_and_drops_events()
     {
         Cpu.SetRegister(RegisterName.Rdi, 5);
@@ -246,6 +254,7 @@ public sealed class VcpuStateTests : EngineFixture
     }
 
     [Test]
+    [Proves("vcpu_tsc_offset")]
     public void Tsc_offset_is_ENOENT_where_the_hypervisor_does_not_tell()
     {
         Start();
@@ -256,6 +265,7 @@ public sealed class VcpuStateTests : EngineFixture
     }
 
     [Test]
+    [Proves("vcpu_ustate_change", "vmm_kstat_update_vcpu")]
     public void Time_is_counted_to_what_it_was_spent_on()
     {
         List<VcpuTimes> seen = [];
@@ -280,6 +290,7 @@ public sealed class VcpuStateTests : EngineFixture
     }
 
     [Test]
+    [Proves("vcpu_stats")]
     public void Measurements_show_the_counters_under_the_names_of_VM_and_vCPU()
     {
         string name = Guid.NewGuid().ToString("N");

@@ -8,6 +8,9 @@ internal static class RepositoryFiles
     /// <summary>Rewrites a generated document instead of comparing it, when this variable is 1.</summary>
     private const string UpdateVariable = "VMM_UPDATE_GENERATED";
 
+    /// <summary>Whether generated documents are to be rewritten.</summary>
+    public static bool MayUpdate => Environment.GetEnvironmentVariable(UpdateVariable) == "1";
+
     public static string Root { get; } = FindRoot();
 
     public static string PathOf(string relative) => Path.Combine(Root, relative);
@@ -16,7 +19,7 @@ internal static class RepositoryFiles
     public static void ShouldBeCurrent(string relative, string generated)
     {
         string path = PathOf(relative);
-        if (Environment.GetEnvironmentVariable(UpdateVariable) == "1")
+        if (MayUpdate)
         {
             File.WriteAllText(path, generated);
         }

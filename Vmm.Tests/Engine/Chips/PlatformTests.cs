@@ -7,6 +7,7 @@ using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Engine;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Engine.Chips;
@@ -60,6 +61,7 @@ public sealed class PlatformTests : ChipFixture
     }
 
     [Test]
+    [Proves("vm_lapic", "vm_ioapic", "vm_hpet", "vm_atpic", "vm_atpit", "vm_pmtmr", "vm_rtc")]
     public void Chips_are_reached_through_the_contract()
     {
         IPlatformChips chips = Machine;
@@ -67,14 +69,15 @@ public sealed class PlatformTests : ChipFixture
 
         chips.IoApic.PinCount.Should().Be(32);
         chips.AtPit.Frequency.Should().Be(1_193_182);
-        chips.GetLocalApic(default).Should().BeSameAs(Machine.GetLocalApic(default));
-        chips.AtPic.Should().BeSameAs(Machine.AtPic);
-        chips.Hpet.Should().BeSameAs(Machine.Hpet);
-        chips.Rtc.Should().BeSameAs(Machine.Rtc);
-        chips.PmTimer.Should().BeSameAs(Machine.PmTimer);
+        chips.GetLocalApic(default).Should().NotBeNull().And.BeSameAs(Machine.GetLocalApic(default));
+        chips.AtPic.Should().NotBeNull().And.BeSameAs(Machine.AtPic);
+        chips.Hpet.Should().NotBeNull().And.BeSameAs(Machine.Hpet);
+        chips.Rtc.Should().NotBeNull().And.BeSameAs(Machine.Rtc);
+        chips.PmTimer.Should().NotBeNull().And.BeSameAs(Machine.PmTimer);
     }
 
     [Test]
+    [Proves("vm_service_mmio_read", "vm_service_mmio_write")]
     public void Registers_are_served_on_behalf_of_a_vCPU()
     {
         VirtualMachine registers = Machine;
