@@ -7,8 +7,8 @@ using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
 using Vmm.Emulation.Instructions.Paging;
 using Vmm.Engine.Memory;
-using CpuPagingMode = Vmm.Abstractions.Registers.PagingMode;
 using Vmm.Tests.Proofs;
+using CpuPagingMode = Vmm.Abstractions.Registers.PagingMode;
 
 namespace Vmm.Tests.Engine;
 
