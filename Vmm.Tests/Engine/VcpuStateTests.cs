@@ -329,7 +329,7 @@ public sealed class VcpuStateTests : EngineFixture
         exits["port"].Should().Be(2);
         exits["other"].Should().Be(1);
         exits["mmio"].Should().Be(0);
-        times.Should().BeEquivalentTo("init", "run", "idle", "emu_kern", "emu_user");
+        times.Should().BeEquivalentTo("init", "run", "idle", "emu_kern", "emu_user", "sched");
         exits.Clear();
         Machine.Dispose();
         listener.RecordObservableInstruments();
