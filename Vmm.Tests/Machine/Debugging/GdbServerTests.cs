@@ -187,7 +187,7 @@ public sealed class GdbServerTests
     public void Breakpoint_that_cannot_be_had_is_refused_by_name()
     {
         Gdb.Request("Z2,200000,4").Should().StartWith("E.").And.Contain("Watchpoints");
-        Gdb.Request("Z1,100000,1").Should().StartWith("E.").And.Contain("HardwareBreakpoints");
+        Gdb.Request("Z1,100000,1").Should().Be("OK", "the processor in software has breakpoints on execution");
         Gdb.Request("Z3,200000,4").Should().BeEmpty("x86 has none on reads alone");
         Gdb.Request("Z0,7fffffff00000000,1").Should().Be("E0e");
         Gdb.Request("Z0,zz,1").Should().Be("E01");
