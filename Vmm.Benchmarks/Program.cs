@@ -14,6 +14,11 @@ if (args is ["second-chance", .. string[] chances])
     return SecondChances.Run(chances);
 }
 
+if (args is ["chips", .. string[] chips])
+{
+    return ChipCosts.Run(chips);
+}
+
 if (args is ["start", string vmm])
 {
     return StartUp.Run(vmm);
@@ -37,6 +42,7 @@ Console.Error.WriteLine("""
                       CPUID leaves and model-specific registers
       second-chance [ROUNDS]
                       executing what KVM cannot emulate, on a host that interprets kernel mode
+      chips [ROUNDS]  lateness of timers beside a timerfd in C, interrupts in each mode, the bus, idle VMs (needs gcc)
       start VMM       from the start of a published vmm program to its guest's first instruction
       machines [COUNT]
                       many VMs in one process: memory of an idle one, and how many come and go in a second

@@ -253,7 +253,10 @@ public sealed partial class VirtualCpu
         while (true)
         {
             _machine.Time.Poll(_timeStamp);
-            if (Volatile.Read(ref _attention) != 0 && Attend(backend) == Next.Return)
+
+            // An interrupt that waits for the guest to be interruptible need not wait for the exit that says so: that can be late.
+            bool isWindowOpen = backend.InterruptWindowRequested && backend.IsReadyForInterrupt;
+            if ((isWindowOpen || Volatile.Read(ref _attention) != 0) && Attend(backend) == Next.Return)
             {
                 return;
             }

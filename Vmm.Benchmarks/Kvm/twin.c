@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // The C side of the pairs in KvmPairs.cs: the same guests, the same number of exits, the smallest loop that does the job.
-// Prints one figure: nanoseconds for each operation.
+// Prints one figure: nanoseconds for each operation, or microseconds of lateness.
 //
 //   twin MODE COUNT      MODE is one of the names in main()
 
@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -224,6 +225,36 @@ static double kick(int count)
     return (double)samples[count / 2];
 }
 
+
+/* How late, in microseconds, a loop over a timerfd that expires every millisecond sees an expiry, at a percentile. */
+static double lateness(int count, int percentile)
+{
+    const long period = 1000000;
+    uint64_t *late = calloc(count, sizeof(uint64_t));
+    int timer = timerfd_create(CLOCK_MONOTONIC, 0);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    long due = now.tv_sec * 1000000000L + now.tv_nsec;
+    for (int i = 0; i < count; i++) {
+        due += period;
+        struct itimerspec next = { .it_value = { due / 1000000000L, due % 1000000000L } };
+        uint64_t expiries;
+        if (timerfd_settime(timer, TFD_TIMER_ABSTIME, &next, NULL) < 0 || read(timer, &expiries, sizeof(expiries)) < 0) {
+            die("timerfd");
+        }
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        late[i] = now.tv_sec * 1000000000L + now.tv_nsec - due;
+        while (now.tv_sec * 1000000000L + now.tv_nsec > due + period) {
+            due += period;
+        }
+    }
+    qsort(late, count, sizeof(uint64_t), compare);
+    double result = late[(long)(count - 1) * percentile / 100] / 1000.0;
+    free(late);
+    close(timer);
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3) {
@@ -258,6 +289,10 @@ int main(int argc, char **argv)
         result = exits(msr, sizeof(msr), KVM_EXIT_X86_RDMSR, count, 0);
     } else if (strcmp(mode, "lifecycle") == 0) {
         result = lifecycle(count);
+    } else if (strcmp(mode, "late50") == 0) {
+        result = lateness(count, 50);
+    } else if (strcmp(mode, "late99") == 0) {
+        result = lateness(count, 99);
     } else if (strcmp(mode, "kick") == 0) {
         result = kick(count);
     } else {
