@@ -17,6 +17,7 @@ public sealed partial class VirtualCpu
     private EventInformation _exitEvent;
     private EventInformation _exceptionEvent;
     private bool _nmiPending;
+    private bool _nmiHandedOver;
     private bool _externalInterruptPending;
     private VcpuRunState _runState;
     private byte _sipiVector;
@@ -232,6 +233,7 @@ public sealed partial class VirtualCpu
         {
             ClearNmi();
             backend.InjectNmi();
+            _nmiHandedOver = true;
             injected |= _apic is not null;
         }
 

@@ -52,6 +52,12 @@ public sealed partial class VirtualCpu
             PullTaskPriority(backend, apic);
         }
 
+        if (HoldsNmi(backend))
+        {
+            LeaveHalt();
+            return Next.Continue;
+        }
+
         bool interruptible = (backend.GetRegister(RegisterName.Rflags) & (1 << 9)) != 0;
         if (!interruptible && _machine.Options.DetectHalt && !HasWakeEvent(interruptible))
         {
@@ -92,6 +98,22 @@ public sealed partial class VirtualCpu
         while (!HasWakeEvent(interruptible) && !HasBailoutReason() && _machine.Time.TrySkipToNextDeadline())
         {
         }
+    }
+
+    /// <summary>
+    /// Whether the hypervisor has an NMI that it held back while another one's handler ran, and that ends this halt: handed over, it does
+    /// not show among the engine's events.
+    /// </summary>
+    private bool HoldsNmi(IBackendVcpu backend)
+    {
+        if (!_nmiHandedOver)
+        {
+            return false;
+        }
+
+        BackendEvents events = backend.Events;
+        _nmiHandedOver = events.NmiPending;
+        return events is { NmiPending: true, NmiBlocked: false };
     }
 
     /// <summary>Notes that the guest does not wait in HLT any more.</summary>
