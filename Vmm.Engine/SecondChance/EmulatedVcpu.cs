@@ -114,7 +114,7 @@ internal sealed class EmulatedVcpu
 
     /// <summary>
     /// A hypervisor steps by the trap flag, and the frame of an event that it delivers on its way has the flag too. Takes it out of a frame
-    /// that returns to where the step began.
+    /// that returns to where the step began, or behind that instruction: the handler's first one may have skipped it already.
     /// </summary>
     /// <param name="rip">RIP behind the step.</param>
     /// <param name="stackPointer">RSP behind the step: near the frame, because one instruction of the handler was executed.</param>
@@ -130,7 +130,7 @@ internal sealed class EmulatedVcpu
         for (ulong slot = stackPointer; slot < stackPointer + (Slots * sizeof(ulong)); slot += sizeof(ulong))
         {
             Span<byte> flags = PeekWord(slot + (2 * sizeof(ulong)), write: true);
-            if (flags.IsEmpty || ToWord(PeekWord(slot, write: false)) != State.Rip)
+            if (flags.IsEmpty || ToWord(PeekWord(slot, write: false)) - State.Rip > (uint)InstructionBytes.Length)
             {
                 continue;
             }

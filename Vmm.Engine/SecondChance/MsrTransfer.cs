@@ -27,13 +27,15 @@ internal sealed class MsrTransfer(CpuState state)
 
     private Values _taken;
 
-    /// <summary>What has to be taken before a register is accessed; none for a register that is not plain state.</summary>
+    /// <summary>
+    /// What has to be taken before a register is accessed; none for a register that is not plain state. IA32_TSC_AUX is not: whether
+    /// the guest has it, its CPUID says, and the hypervisor looks there.
+    /// </summary>
     public static StateNeeds NeedsOf(uint index) => index switch
     {
         Star or LStar or CStar or SyscallMask => StateNeeds.Syscall,
         SysenterCs or SysenterEsp or SysenterEip => StateNeeds.Sysenter,
         FsBase or GsBase or KernelGsBase => StateNeeds.KernelGsBase,
-        TscAux => StateNeeds.TscAux,
         _ => StateNeeds.None,
     };
 
