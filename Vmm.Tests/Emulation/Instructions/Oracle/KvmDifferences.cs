@@ -78,8 +78,8 @@ internal static class KvmDifferences
             Operation.PushSreg => "KVM's emulator writes the whole slot; processors write the selector (volume 2, PUSH)",
             Operation.Sldt or Operation.Str or Operation.MovSreg when instruction.HasMemoryOperand => "KVM's emulator writes more than 16 bits (volume 2, MOV, SLDT and STR)",
             Operation.Fxsave => "KVM's emulator writes the reserved bytes 416 to 463 (volume 1, section 10.5.1)",
-            Operation.Movbe when theirs < 0 && instruction is { OperandSize: 2, HasMemoryOperand: true, Base: StackPointer } =>
-                "KVM's emulator lacks MOVBE with 66, and RSP, which the operand needs elsewhere, takes no frame of #UD (volume 2, MOVBE)",
+            Operation.Movbe when theirs < 0 && instruction is { HasMemoryOperand: true, Base: StackPointer } =>
+                "KVM's emulator has no MOVBE for a guest that is not shown it, and RSP, the operand's base, takes no frame of #UD (volume 2, MOVBE)",
             Operation.Pause => "KVM's emulator executes XCHG for F3 REX.B 90 (volume 2, PAUSE)",
             Operation.ReservedNop or Operation.Cldemote => "KVM's emulator does not decode ModRM (volume 2, appendix A, table A-3)",
             Operation.Sysret => "the host returns by itself, with its own flags",
