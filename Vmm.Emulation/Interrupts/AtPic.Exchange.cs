@@ -11,20 +11,8 @@ public sealed partial class AtPic
     public VmmDataVersionEntry Entry => LayoutTransfer.Entry(VmmDataClass.AtPic, LayoutLength);
 
     /// <inheritdoc/>
-    public VmmDataResult Read(VmmDataRequest request)
-    {
-        if (LayoutTransfer.IsTooShort(request, LayoutLength, out VmmDataResult refusal))
-        {
-            return refusal;
-        }
-
-        ExportLayout(request.Data);
-        return LayoutTransfer.Done(LayoutLength);
-    }
+    public VmmDataResult Read(VmmDataRequest request) => LayoutTransfer.Read(request, LayoutLength, ExportLayout);
 
     /// <inheritdoc/>
-    public VmmDataResult Write(VmmDataRequest request) =>
-        LayoutTransfer.IsTooShort(request, LayoutLength, out VmmDataResult refusal)
-            ? refusal
-            : LayoutTransfer.Result(ImportLayout(request.Data), LayoutLength);
+    public VmmDataResult Write(VmmDataRequest request) => LayoutTransfer.Write(request, LayoutLength, ImportLayout);
 }

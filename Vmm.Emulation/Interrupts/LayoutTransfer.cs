@@ -10,13 +10,35 @@ internal static class LayoutTransfer
 {
     public static VmmDataVersionEntry Entry(VmmDataClass dataClass, int length) => new(dataClass, 1, (ushort)length, 0);
 
-    public static bool IsTooShort(VmmDataRequest request, int length, out VmmDataResult refusal)
+    /// <summary>Writes a layout into a request that has room for it; ENOSPC and the room it takes otherwise.</summary>
+    public static VmmDataResult Read(VmmDataRequest request, int length, Export export)
     {
-        refusal = new VmmDataResult(VmmError.ENOSPC, (uint)length);
-        return request.Data.Length < length;
+        if (request.Data.Length < length)
+        {
+            return TooShort(length);
+        }
+
+        export(request.Data);
+        return new(VmmError.None, (uint)length);
     }
 
-    public static VmmDataResult Done(int length) => new(VmmError.None, (uint)length);
+    /// <summary>Takes a layout from a request that has all of it; ENOSPC otherwise, or what the chip says.</summary>
+    public static VmmDataResult Write(VmmDataRequest request, int length, Import import)
+    {
+        if (request.Data.Length < length)
+        {
+            return TooShort(length);
+        }
 
-    public static VmmDataResult Result(VmmError error, int length) => new(error, error == VmmError.None ? (uint)length : 0);
+        VmmError error = import(request.Data);
+        return new(error, error == VmmError.None ? (uint)length : 0);
+    }
+
+    private static VmmDataResult TooShort(int length) => new(VmmError.ENOSPC, (uint)length);
+
+    /// <summary>Writes a chip's layout.</summary>
+    internal delegate void Export(Span<byte> layout);
+
+    /// <summary>Takes over a layout, or says why not.</summary>
+    internal delegate VmmError Import(ReadOnlySpan<byte> layout);
 }
