@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-using System.Buffers.Binary;
 using System.Diagnostics;
-using Vmm.Abstractions.Addressing;
-using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Errors;
-using Vmm.Abstractions.Machine;
-using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
 
@@ -15,15 +10,7 @@ namespace Vmm.Kvm;
 /// <summary>A guest of a few bytes whose loops are timed: 64-bit mode, CPL 0, no interrupt controller.</summary>
 internal sealed class KvmProbe : IDisposable
 {
-    private const ulong MemorySize = 2 << 20;
-    private const ulong RootTable = 0x1000;
-    private const ulong PointerTable = 0x2000;
-    private const ulong Directory = 0x3000;
-    private const ulong Code = 0x4000;
     private const ulong UnmappedAddress = 0x1000_0000;
-    private const ulong TableEntry = 0x3;
-    private const ulong LargePage = 0x83;
-    private const int LargePages = 512;
     private const int Exits = 2000;
     private const ulong FirstIterations = 20_000;
     private const ulong MostIterations = 500_000_000;
@@ -39,23 +26,14 @@ internal sealed class KvmProbe : IDisposable
     // mov [rdi], eax / dec ecx / jnz, then hlt
     private static readonly byte[] s_mmioLoop = [0x89, 0x07, 0xff, 0xc9, 0x75, 0xfa, 0xf4];
 
-    private readonly KvmBackend _backend;
-    private readonly GuestMemoryBlock _memory;
-    private readonly IBackendVm _vm;
-    private readonly IBackendVcpu _vcpu;
+    private readonly ProbeGuest _guest;
+    private readonly KvmVcpu _vcpu;
 
     private KvmProbe(KvmBackend backend)
     {
-        _backend = backend;
-        _memory = backend.AllocateMemory(MemorySize, new GuestMemoryOptions("probe"));
-        _vm = backend.CreateVm(new BackendVmOptions(
-            "probe", 1, InterruptControllerMode.Userspace, TrackDirty: false, MsrExits: false, HypercallExits: false));
-        GuestPhysicalRange range = GuestPhysicalRange.Create(new GuestPhysicalAddress(0), MemorySize);
-        _vm.PlaceMemory(new MemoryPlacement(range, _memory, 0, ReadOnly: false, TrackDirty: false));
-        WriteTables();
-        _vcpu = _vm.CreateVcpu(new VcpuId(0));
-        _vcpu.SetCpuid(backend.GetSupportedCpuid().AsSpan());
-        EnterLongMode();
+        _guest = new ProbeGuest(backend, "probe", 1, isUserMemory: false);
+        _vcpu = _guest.CreateVcpu(0);
+        ProbeGuest.EnterLongMode(_vcpu, user: false);
     }
 
     /// <summary>Measures on a device.</summary>
@@ -76,8 +54,7 @@ internal sealed class KvmProbe : IDisposable
     public void Dispose()
     {
         _vcpu.Dispose();
-        _vm.Dispose();
-        _memory.Dispose();
+        _guest.Dispose();
     }
 
     private double MeasureInstruction()
@@ -92,8 +69,8 @@ internal sealed class KvmProbe : IDisposable
     /// <returns>Seconds.</returns>
     private double Time(ReadOnlySpan<byte> code, ulong iterations)
     {
-        code.CopyTo(_memory.GetSpan(Code, code.Length));
-        _vcpu.GeneralRegisters = new GeneralRegisters { Rip = Code, Rcx = iterations, Rdi = UnmappedAddress, Rflags = 2 };
+        _guest.Write(code);
+        _vcpu.GeneralRegisters = new GeneralRegisters { Rip = ProbeGuest.Code, Rcx = iterations, Rdi = UnmappedAddress, Rflags = 2 };
         VmExit exit = default;
         long start = Stopwatch.GetTimestamp();
         _vcpu.BeginRun();
@@ -120,43 +97,5 @@ internal sealed class KvmProbe : IDisposable
         {
             _vcpu.EndRun();
         }
-    }
-
-    private void WriteTables()
-    {
-        WriteEntry(RootTable, PointerTable | TableEntry);
-        WriteEntry(PointerTable, Directory | TableEntry);
-        for (int page = 0; page < LargePages; page++)
-        {
-            WriteEntry(Directory + ((ulong)page * sizeof(ulong)), ((ulong)page << 21) | LargePage);
-        }
-    }
-
-    private void WriteEntry(ulong address, ulong value) =>
-        BinaryPrimitives.WriteUInt64LittleEndian(_memory.GetSpan(address, sizeof(ulong)), value);
-
-    /// <summary>Flat 64-bit segments over the tables (Intel SDM volume 3, section 10.8.5).</summary>
-    private void EnterLongMode()
-    {
-        const ulong Pae = 1 << 5;
-        const ulong LongModeActive = 0x500;
-        const ulong PagedProtected = 0x8000_0031;
-        _vcpu.SetRegister(RegisterName.Cr3, RootTable);
-        _vcpu.SetRegister(RegisterName.Cr4, Pae);
-        _vcpu.SetRegister(RegisterName.Efer, LongModeActive);
-        _vcpu.SetRegister(RegisterName.Cr0, PagedProtected);
-        SetSegment(RegisterName.Cs, 0x10, 0xa09b);
-        ReadOnlySpan<RegisterName> data =
-            [RegisterName.Ds, RegisterName.Es, RegisterName.Fs, RegisterName.Gs, RegisterName.Ss];
-        foreach (RegisterName register in data)
-        {
-            SetSegment(register, 0x18, 0xc093);
-        }
-    }
-
-    private void SetSegment(RegisterName register, ushort selector, uint access)
-    {
-        _vcpu.SetRegister(register, selector);
-        _vcpu.SetSegmentDescriptor(register, new SegmentDescriptor(0, uint.MaxValue, new SegmentAccess(access)));
     }
 }
