@@ -8,7 +8,7 @@ namespace Vmm.Engine.SecondChance;
 
 /// <summary>
 /// Carries model-specific registers that are plain state between the hypervisor and the executor: those of system calls, the bases that
-/// SWAPGS exchanges, IA32_TSC_AUX. The owner's thread only.
+/// SWAPGS exchanges; and IA32_TSC_AUX to the executor, which only reads it. The owner's thread only.
 /// </summary>
 internal sealed class MsrTransfer(CpuState state)
 {
@@ -73,7 +73,6 @@ internal sealed class MsrTransfer(CpuState state)
         if ((missing & StateNeeds.TscAux) != 0)
         {
             state.TscAux = (uint)Get(TscAux);
-            _taken = _taken with { TscAux = state.TscAux };
         }
 
         ulong Get(uint index) => backend.TryGetMsr(new MsrIndex(index), out ulong value) ? value : 0;
@@ -96,7 +95,6 @@ internal sealed class MsrTransfer(CpuState state)
         Put(SysenterCs, now.SysenterCs, _taken.SysenterCs);
         Put(SysenterEsp, now.SysenterEsp, _taken.SysenterEsp);
         Put(SysenterEip, now.SysenterEip, _taken.SysenterEip);
-        Put(TscAux, now.TscAux, _taken.TscAux);
         _taken = now;
 
         void Put(uint index, ulong value, ulong before)
@@ -116,8 +114,7 @@ internal sealed class MsrTransfer(CpuState state)
         ulong SyscallMask,
         ulong SysenterCs,
         ulong SysenterEsp,
-        ulong SysenterEip,
-        uint TscAux)
+        ulong SysenterEip)
     {
         public static Values Of(CpuState state) => new(
             state.KernelGsBase,
@@ -127,7 +124,6 @@ internal sealed class MsrTransfer(CpuState state)
             state.SyscallMask,
             state.SysenterCs,
             state.SysenterEsp,
-            state.SysenterEip,
-            state.TscAux);
+            state.SysenterEip);
     }
 }
