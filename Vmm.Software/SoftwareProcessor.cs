@@ -5,8 +5,6 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Vmm.Abstractions.Cpuid;
 using Vmm.Emulation.Cpuid;
-using Vmm.Emulation.Instructions.Decoding;
-using Vmm.Emulation.Instructions.Execution;
 
 namespace Vmm.Software;
 
@@ -33,10 +31,6 @@ public static class SoftwareProcessor
 
     /// <summary>The entries of CPUID, ordered; identifiers and topology of a vCPU come later.</summary>
     public static ImmutableArray<CpuidEntry> Entries { get; } = Create();
-
-    /// <summary>Whether an instruction that the executor does not have belongs to a feature that is promised: x87, not what VEX encodes.</summary>
-    internal static bool Promises(in Instruction instruction) =>
-        (instruction.Needs & (StateNeeds.Extended | StateNeeds.Xcr0)) == StateNeeds.Extended;
 
     private static ImmutableArray<CpuidEntry> Create()
     {

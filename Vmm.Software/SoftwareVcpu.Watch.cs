@@ -167,8 +167,8 @@ internal sealed partial class SoftwareVcpu
     }
 
     /// <summary>
-    /// The executor does not have the instruction. A hypercall is an exit where the VM wants that; what the processor does not promise
-    /// does not exist; anything else is a failure, and shown as one.
+    /// The executor does not have the instruction. A hypercall is an exit where the VM wants that; anything else belongs to nothing that
+    /// the processor promises, and does not exist.
     /// </summary>
     private bool TranslateUnknown(ref VmExit exit)
     {
@@ -184,12 +184,6 @@ internal sealed partial class SoftwareVcpu
         if (instruction.Special == SpecialInstruction.Hypercall && _vm.Options.HypercallExits)
         {
             ShowHypercall(instruction, ref exit);
-            return true;
-        }
-
-        if (SoftwareProcessor.Promises(instruction))
-        {
-            ShowEmulationFailure(ref exit);
             return true;
         }
 

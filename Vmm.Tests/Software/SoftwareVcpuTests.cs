@@ -40,6 +40,17 @@ internal sealed class SoftwareVcpuTests
     }
 
     [Test]
+    public void An_instruction_of_a_feature_that_is_not_promised_does_not_exist()
+    {
+        // gf2p8mulb xmm0,xmm1; the gate of #UD in the table at 0 leads to the handler: out 0x42,al
+        using SoftwareGuest guest = SoftwareGuest.RealMode([0x66, 0x0f, 0x38, 0xcf, 0xc1]);
+        BinaryPrimitives.WriteUInt32LittleEndian(guest.MemoryAt(6 * 4, 4), (uint)Handler);
+        ((ReadOnlySpan<byte>)[0xe6, 0x42]).CopyTo(guest.MemoryAt(Handler, 2));
+
+        guest.Run().Port.Port.Should().Be(0x42);
+    }
+
+    [Test]
     public void An_exception_that_cannot_be_delivered_becomes_a_double_fault()
     {
         // hlt in protected mode; gate 13 is not present, gate 8 leads to the handler: out 0x42,al
