@@ -33,7 +33,7 @@ public static class KvmDoctor
         };
         if (!device.IsUsable)
         {
-            return report with { DoesNotWork = ["guests cannot be run at all"] };
+            return report with { DoesNotWork = ["guests cannot be run on KVM at all"] };
         }
 
         try
@@ -43,7 +43,7 @@ public static class KvmDoctor
         }
         catch (VmmException refusal)
         {
-            return report with { Failure = refusal.Message, DoesNotWork = ["guests cannot be run at all"] };
+            return report with { Failure = refusal.Message, DoesNotWork = ["guests cannot be run on KVM at all"] };
         }
 
         (ImmutableArray<string> works, ImmutableArray<string> not) = Conclude(report);

@@ -14,7 +14,9 @@ namespace Vmm.Machine.Board;
 /// </para>
 /// <para>
 /// Power: SLP_EN in PM1a_CNT (ACPI specification, section 4.8.3.2.1), whatever the sleep type, as no sleeping state but S5
-/// exists. SCI_EN is always set: the machine is in ACPI mode from the beginning. The event block has the timer's bits only.
+/// exists. SCI_EN is always set: the machine is in ACPI mode from the beginning. Of the fixed events (PM1a_STS and PM1a_EN, section
+/// 4.8.3.1) only the timer's happens; the enable bits of the global lock, the buttons and the clock keep what is written, by which a
+/// guest sees that the hardware is there.
 /// </para>
 /// </remarks>
 internal sealed class PcPowerPorts(Action<VcpuId, MachineEnd, string> end, PmTimer timer) : IPortHandler
@@ -25,6 +27,10 @@ internal sealed class PcPowerPorts(Action<VcpuId, MachineEnd, string> end, PmTim
     public const ushort PowerManagementControl = 0x604;
     public const ushort Timer = 0x608;
     public const byte SystemControlInterrupt = 9;
+    private const int EnableOffset = 2;
+
+    // GBL_EN, PWRBTN_EN, SLPBTN_EN and RTC_EN.
+    private const uint OtherEvents = (1 << 5) | (1 << 8) | (1 << 9) | (1 << 10);
     private const uint PulseReset = 0xfe;
     private const uint ResetProcessor = 1 << 2;
     private const uint SleepEnable = 1 << 13;
@@ -34,7 +40,9 @@ internal sealed class PcPowerPorts(Action<VcpuId, MachineEnd, string> end, PmTim
     // not wait for ever.
     private const uint InputBufferEmpty = 0xfd;
 
+    private readonly Lock _lock = new();
     private uint _resetControl;
+    private uint _otherEnabled;
     private uint _powerControl = InAcpiMode;
 
     /// <summary>The ports to attach this to.</summary>
@@ -50,7 +58,7 @@ internal sealed class PcPowerPorts(Action<VcpuId, MachineEnd, string> end, PmTim
         {
             KeyboardStatus => InputBufferEmpty,
             ResetControl => Volatile.Read(ref _resetControl),
-            >= Events and < PowerManagementControl => timer.ReadEvents(port - Events, bytes),
+            >= Events and < PowerManagementControl => ReadEvents(port - Events, bytes),
             PowerManagementControl => Volatile.Read(ref _powerControl),
             _ => Volatile.Read(ref _powerControl) >> 8,
         };
@@ -74,7 +82,7 @@ internal sealed class PcPowerPorts(Action<VcpuId, MachineEnd, string> end, PmTim
 
                 break;
             case >= Events and < PowerManagementControl:
-                timer.WriteEvents(port - Events, bytes, value);
+                WriteEvents(port - Events, bytes, value);
                 break;
             case PowerManagementControl:
                 WritePower(vcpu, value & 0xffff);
@@ -87,6 +95,28 @@ internal sealed class PcPowerPorts(Action<VcpuId, MachineEnd, string> end, PmTim
         }
 
         return PortOutcome.Handled;
+    }
+
+    private uint ReadEvents(int offset, int bytes)
+    {
+        uint others;
+        lock (_lock)
+        {
+            others = _otherEnabled << (EnableOffset * 8) >> (offset * 8);
+        }
+
+        return timer.ReadEvents(offset, bytes) | (bytes >= sizeof(uint) ? others : others & ((1u << (bytes * 8)) - 1));
+    }
+
+    private void WriteEvents(int offset, int bytes, uint value)
+    {
+        timer.WriteEvents(offset, bytes, value);
+        ulong written = ((1ul << (bytes * 8)) - 1) << (offset * 8) >> (EnableOffset * 8);
+        ulong bits = (ulong)value << (offset * 8) >> (EnableOffset * 8);
+        lock (_lock)
+        {
+            _otherEnabled = (uint)(((_otherEnabled & ~written) | (bits & written)) & OtherEvents);
+        }
     }
 
     private void WritePower(IVirtualCpu vcpu, uint value)

@@ -247,6 +247,24 @@ public sealed class PcMachineTests
             .DebugExitCode.Should().Be(IsaDebugExit.ExitCode(0x20), "the century of the host's time in BCD");
     }
 
+    /// <summary>What a guest writes to PM1a_EN, at each width; all ones come back as the bits of events that exist.</summary>
+    [Test]
+    public void Enable_bits_of_the_fixed_events_keep_what_is_written()
+    {
+        // mov dx, 0x602 / mov ax, 0xffff / out dx, ax / mov dx, 0x600 / in eax, dx / shr eax, 16 / cmp ax, 0x721 / jne fail
+        // mov dx, 0x603 / mov al, 1 / out dx, al / mov dx, 0x602 / in ax, dx / cmp ax, 0x121 / jne fail
+        // mov dx, 0x600 / mov eax, 0x00200000 / out dx, eax / mov dx, 0x603 / in al, dx / mov ah, al / dec dx / in al, dx / cmp ax, 0x20 / jne fail
+        // mov al, 1 / out 0xf4, al / fail: mov al, 2 / out 0xf4, al
+        Run(
+            [
+                0xba, 0x02, 0x06, 0xb8, 0xff, 0xff, 0xef, 0xba, 0x00, 0x06, 0x66, 0xed, 0x66, 0xc1, 0xe8, 16, 0x3d, 0x21, 0x07, 0x75, 0x2d,
+                0xba, 0x03, 0x06, 0xb0, 1, 0xee, 0xba, 0x02, 0x06, 0xed, 0x3d, 0x21, 0x01, 0x75, 0x1e,
+                0xba, 0x00, 0x06, 0x66, 0xb8, 0, 0, 0x20, 0, 0x66, 0xef, 0xba, 0x03, 0x06, 0xec, 0x88, 0xc4, 0x4a, 0xec, 0x3d, 0x20, 0, 0x75, 6,
+                0xb0, 1, 0xe6, 0xf4, 0xeb, 0xfe, 0xb0, 2, 0xe6, 0xf4,
+            ])
+            .DebugExitCode.Should().Be(IsaDebugExit.ExitCode(1));
+    }
+
     [TestCase(InterruptControllerMode.Kernel)]
     [TestCase(InterruptControllerMode.Userspace)]
     public void Linux_gets_ACPI_tables(InterruptControllerMode mode)
