@@ -147,7 +147,7 @@ public sealed partial class VirtualCpu
         EmulatedVcpu emulated = _emulated ??= new EmulatedVcpu(this, _machine, _cpuidAnswers);
         emulated.Load(backend);
         LookForBreakpoints(backend);
-        if ((emulated.State.Rflags & TrapFlag) != 0)
+        if (_hasBreakpoints || (emulated.State.Rflags & TrapFlag) != 0)
         {
             emulated.Require(StateNeeds.Debug);
         }

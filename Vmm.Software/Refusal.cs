@@ -11,8 +11,8 @@ internal enum Refusal : byte
     /// <summary>An event is to be delivered, or the guest can take an interrupt and somebody waits for that.</summary>
     EventIsDue,
 
-    /// <summary>One of the guest's breakpoints on execution is here.</summary>
-    ExecutionBreakpoint,
+    /// <summary>One of the debugger's watchpoints was met by the instruction before.</summary>
+    Watchpoint,
 
     /// <summary>One of the debugger's breakpoints on execution is here.</summary>
     DebuggersBreakpoint,

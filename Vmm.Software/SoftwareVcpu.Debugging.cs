@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Backend;
-using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Execution;
 
 namespace Vmm.Software;
 
-/// <content>What a debugger of the guest gets: steps and breakpoints on execution, exact in every mode, beside those of the guest.</content>
+/// <content>What a debugger of the guest gets: steps, breakpoints and watchpoints, exact in every mode, beside those of the guest.</content>
 internal sealed partial class SoftwareVcpu : IBackendDebugging
 {
     private HardwareBreakpoint[] _breakpoints = [];
 
     /// <inheritdoc/>
     public DebugFeatures DebugFeatures =>
-        DebugFeatures.SingleStep | DebugFeatures.SoftwareBreakpoints | DebugFeatures.HardwareBreakpoints;
+        DebugFeatures.SingleStep | DebugFeatures.SoftwareBreakpoints | DebugFeatures.HardwareBreakpoints | DebugFeatures.Watchpoints;
 
     /// <inheritdoc/>
     public DebugFeatures UserModeDebugFeatures => DebugFeatures;
@@ -23,16 +22,22 @@ internal sealed partial class SoftwareVcpu : IBackendDebugging
     /// <inheritdoc/>
     public void SetHardwareBreakpoints(ReadOnlySpan<HardwareBreakpoint> breakpoints)
     {
-        foreach (HardwareBreakpoint breakpoint in breakpoints)
+        _breakpoints = [.. breakpoints];
+        State.Watchpoints = [.. breakpoints];
+        State.WatchpointsMet = 0;
+    }
+
+    /// <summary>Shows watchpoints that were met since the last look, behind the access.</summary>
+    private bool TryShowWatchpoint(ref VmExit exit)
+    {
+        ulong met = State.WatchpointsMet;
+        State.WatchpointsMet = 0;
+        if (met != 0)
         {
-            if (breakpoint.Kind != BreakpointKind.Execution)
-            {
-                throw new VmmException(
-                    "SetHardwareBreakpoints", VmmError.ENOENT, $"the software processor does not watch data: {breakpoint}");
-            }
+            exit.SetDebug(ExitCode.Breakpoint, new DebugExit(DebugVector, LinearRip, met, State.Dr7), State.Rip);
         }
 
-        _breakpoints = [.. breakpoints];
+        return met != 0;
     }
 
     /// <summary>The linear address of the next instruction.</summary>
@@ -47,7 +52,8 @@ internal sealed partial class SoftwareVcpu : IBackendDebugging
         ulong met = 0;
         for (int number = 0; number < _breakpoints.Length; number++)
         {
-            met |= _breakpoints[number].Address.Value == linear ? 1UL << number : 0;
+            bool isHere = _breakpoints[number].Kind == BreakpointKind.Execution && _breakpoints[number].Address.Value == linear;
+            met |= isHere ? 1UL << number : 0;
         }
 
         return met;

@@ -237,6 +237,11 @@ internal sealed partial class SoftwareVcpu
                 FollowMap();
             }
 
+            if (TryShowWatchpoint(ref exit))
+            {
+                return;
+            }
+
             if (_hasEvents)
             {
                 ExecutionResult delivered = DeliverEvents();

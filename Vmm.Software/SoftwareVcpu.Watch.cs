@@ -71,14 +71,14 @@ internal sealed partial class SoftwareVcpu
             return Refuse(Refusal.EventIsDue, instruction);
         }
 
+        if (State.WatchpointsMet != 0)
+        {
+            return Refuse(Refusal.Watchpoint, instruction);
+        }
+
         if (_breakpoints.Length != 0 && DebuggersBreakpoints() != 0)
         {
             return Refuse(Refusal.DebuggersBreakpoint, instruction);
-        }
-
-        if ((State.Dr7 & DebugEnables) != 0 && MeetsBreakpoint())
-        {
-            return Refuse(Refusal.ExecutionBreakpoint, instruction);
         }
 
         if (_events.NmiBlocked && (instruction.Needs & StateNeeds.NmiUnblocking) != 0)
@@ -106,33 +106,14 @@ internal sealed partial class SoftwareVcpu
         return false;
     }
 
-    /// <summary>Whether a breakpoint on execution is at RIP; notes it in DR6 (Intel SDM volume 3, section 19.3.1.1).</summary>
-    private bool MeetsBreakpoint()
+    /// <summary>The exit behind a step: for one that met a watchpoint, that.</summary>
+    private void ShowSingleStep(ref VmExit exit)
     {
-        const ulong Resume = 1 << 16;
-        if ((State.Rflags & Resume) != 0)
+        if (!TryShowWatchpoint(ref exit))
         {
-            return false;
+            exit.SetDebug(ExitCode.MonitorTrap, new DebugExit(DebugVector, State.Rip, SingleStepStatus, State.Dr7), State.Rip);
         }
-
-        ulong linear = LinearRip;
-        ulong met = 0;
-        for (int number = 0; number < 4; number++)
-        {
-            bool isEnabled = (State.Dr7 >> (number * 2) & 3) != 0;
-            bool isExecution = (State.Dr7 >> (16 + number * 4) & 15) == 0;
-            if (isEnabled && isExecution && State.DebugAddresses[number] == linear)
-            {
-                met |= 1UL << number;
-            }
-        }
-
-        State.Dr6 |= met;
-        return met != 0;
     }
-
-    private void ShowSingleStep(ref VmExit exit) => exit.SetDebug(
-        ExitCode.MonitorTrap, new DebugExit(DebugVector, State.Rip, SingleStepStatus, State.Dr7), State.Rip);
 
     private void DeferSingleStep()
     {
@@ -144,10 +125,7 @@ internal sealed partial class SoftwareVcpu
     {
         switch (_refusal)
         {
-            case Refusal.EventIsDue:
-                return false;
-            case Refusal.ExecutionBreakpoint:
-                Pend(new ExecutionResult(ExecutionStatus.Fault, (byte)DebugVector));
+            case Refusal.EventIsDue or Refusal.Watchpoint:
                 return false;
             case Refusal.DebuggersBreakpoint:
                 exit.SetDebug(

@@ -72,6 +72,7 @@ internal sealed class VcpuStateTransfer(CpuState state, ulong components, uint p
         state.Cr4 = backend.GetRegister(RegisterName.Cr4);
         state.Efer = backend.GetRegister(RegisterName.Efer);
         _controls = Controls.Of(state);
+        state.Dr7 = DefaultDr7;
         state.Halted = false;
         state.FlushTranslations();
         if ((state.Cr4 & Cr4ProtectionKeys) != 0)

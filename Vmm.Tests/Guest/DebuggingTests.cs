@@ -143,6 +143,52 @@ public sealed class DebuggingTests(string kind)
         Guest.Read64(LongModeMachine.Data).Should().Be(1);
     }
 
+    [TestCase(false)]
+    [TestCase(true)]
+    public void Watchpoint_on_accesses_is_met_by_reads_in_every_mode(bool user)
+    {
+        Enter(user);
+        Require(DebugFeatures.Watchpoints, user);
+        ulong behind = LongModeMachine.Code + 7;
+        Guest.Assemble(a =>
+        {
+            a.mov(ecx, __dword_ptr[(long)LongModeMachine.Data]);
+            a.inc(ebx);
+        });
+        Cpu.SetHardwareBreakpoints(
+        [
+            new HardwareBreakpoint(new(LongModeMachine.Data), BreakpointKind.Write, 4),
+            new HardwareBreakpoint(new(LongModeMachine.Data + 2), BreakpointKind.Access, 2),
+        ]);
+
+        VmExit exit = Guest.Run();
+
+        exit.Code.Should().Be(ExitCode.Breakpoint);
+        (exit.Debug.Dr6 & 0xf).Should().Be(2);
+        Cpu.GetRegister(RegisterName.Rip).Should().Be(behind);
+        Cpu.GetRegister(RegisterName.Rbx).Should().Be(0);
+        Guest.RunToEnd();
+    }
+
+    [Test]
+    public void Step_that_meets_a_watchpoint_says_so_once()
+    {
+        Require(DebugFeatures.Watchpoints);
+        Guest.Assemble(a =>
+        {
+            a.mov(__dword_ptr[(long)LongModeMachine.Data], 1);
+            a.nop();
+        });
+        Cpu.SetHardwareBreakpoints([new HardwareBreakpoint(new(LongModeMachine.Data), BreakpointKind.Write, 4)]);
+        Cpu.SetCapability(VcpuCapability.MonitorTrapExit, true);
+
+        VmExit exit = Guest.Run();
+        exit.Code.Should().Be(ExitCode.Breakpoint);
+        (exit.Debug.Dr6 & 0xf).Should().Be(1);
+
+        Guest.Run().Code.Should().Be(ExitCode.MonitorTrap);
+    }
+
     [Test]
     public void Breakpoint_that_is_not_honoured_is_refused_by_name()
     {
@@ -201,9 +247,9 @@ public sealed class DebuggingTests(string kind)
     private IHypervisorBackend Open() =>
         kind == "kvm" ? KvmRequirement.OpenBackend() : new SoftwareBackendProvider().Open();
 
-    private void Require(DebugFeatures feature)
+    private void Require(DebugFeatures feature, bool user = false)
     {
-        if (!Cpu.DebugFeatures.HasFlag(feature))
+        if (!Features(user).HasFlag(feature))
         {
             Assert.Ignore($"{kind} on this host does not honour {feature}");
         }

@@ -180,6 +180,32 @@ public sealed class SecondChanceTests(InterruptControllerMode mode)
     }
 
     [Test]
+    public void The_guests_own_breakpoint_on_data_is_met_by_it()
+    {
+        const ulong DebugVector = 1;
+        Guest.Assemble(LongModeMachine.Handlers + (DebugVector * 16), a =>
+        {
+            a.mov(r14, dr6);
+            a.mov(r15, __[rsp]);
+            a.iretq();
+        });
+        Guest.Cpu.SetRegister(RegisterName.Dr0, (ulong)Result);
+        Guest.Cpu.SetRegister(RegisterName.Dr7, 0xd0402);
+        ulong behind = LongModeMachine.Code + 10;
+        Guest.Assemble(a =>
+        {
+            a.mov(ebx, (int)Result);
+            a.@lock.cmpxchg16b(__[rbx]);
+            a.nop();
+        });
+
+        Guest.RunToEnd();
+
+        (Guest.Cpu.GetRegister(RegisterName.R14) & 0xf).Should().Be(1);
+        Guest.Cpu.GetRegister(RegisterName.R15).Should().Be(behind);
+    }
+
+    [Test]
     public void An_operand_in_a_device_of_the_engine_is_accessed_once()
     {
         FakeMmio device = new() { Value = 0xf0f0 };

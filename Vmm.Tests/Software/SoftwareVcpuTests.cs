@@ -218,15 +218,24 @@ internal sealed class SoftwareVcpuTests
     }
 
     [Test]
-    public void Watchpoints_are_refused_by_name()
+    public void A_watchpoint_exits_behind_each_access()
     {
-        using SoftwareGuest guest = SoftwareGuest.RealMode([0xf4]);
+        // mov [0x20000],al; mov [0x20001],al; hlt
+        using SoftwareGuest guest = SoftwareGuest.LongMode(
+            [0x88, 0x04, 0x25, 0, 0, 2, 0, 0x88, 0x04, 0x25, 1, 0, 2, 0, 0xf4]);
         IBackendDebugging debugging = (IBackendDebugging)guest.Cpu;
+        debugging.SetHardwareBreakpoints(
+        [
+            new HardwareBreakpoint(new(BackendGuest.CodeAddress), BreakpointKind.Write, 1),
+            new HardwareBreakpoint(new(0x20000), BreakpointKind.Write, 2),
+        ]);
 
-        Action set = () => debugging.SetHardwareBreakpoints([new HardwareBreakpoint(new(0x2000), BreakpointKind.Write, 4)]);
-
-        debugging.DebugFeatures.HasFlag(DebugFeatures.Watchpoints).Should().BeFalse();
-        set.ShouldFail(VmmError.ENOENT);
+        guest.Run().Code.Should().Be(ExitCode.Breakpoint);
+        guest.Exit.Debug.Dr6.Should().Be(2);
+        guest.Exit.Debug.Pc.Should().Be(BackendGuest.CodeAddress + 7);
+        guest.Run().Code.Should().Be(ExitCode.Breakpoint);
+        guest.Exit.Debug.Pc.Should().Be(BackendGuest.CodeAddress + 14);
+        guest.Run().Code.Should().Be(ExitCode.Hlt);
     }
 
     [Test]

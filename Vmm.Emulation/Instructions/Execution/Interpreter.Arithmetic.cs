@@ -351,6 +351,7 @@ internal static partial class Interpreter<TCpu>
         }
 
         Written(s, physical, 16);
+        Accessed(s, linear, 16, write: true);
         UInt128 expected = new(s.General[Rdx], s.General[Rax]);
         bool equal = cpu.CompareExchange16(ref ram, ref expected, new UInt128(s.General[Rcx], s.General[Rbx]));
         if (!equal)

@@ -120,7 +120,8 @@ internal static partial class Interpreter<TCpu>
         s.CodeMask = mode == CodeSize.Bits64 ? ulong.MaxValue : uint.MaxValue;
         s.CodeBase = mode == CodeSize.Bits64 ? 0 : s.Segments[(int)SegmentName.Cs].Base;
         s.CodeLimit = mode == CodeSize.Bits64 ? ulong.MaxValue : s.Segments[(int)SegmentName.Cs].Limit;
-        s.IsSpecial = (s.ControlFlags & (FlagBits.Trap | FlagBits.Resume)) != 0 || s.Shadow != InterruptShadow.None || s.Halted;
+        s.IsSpecial = (s.ControlFlags & (FlagBits.Trap | FlagBits.Resume)) != 0 || s.Shadow != InterruptShadow.None || s.Halted
+            || s.EndsRun || (TCpu.IsSupervised && s.WatchesAccesses);
     }
 
     /// <summary>Finds or decodes the block at an address; -1 where there is none, for whatever reason.</summary>

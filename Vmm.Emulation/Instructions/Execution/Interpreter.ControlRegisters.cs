@@ -250,6 +250,7 @@ internal static partial class Interpreter<TCpu>
                 break;
             case 7:
                 s.Dr7 = value & 0xFFFF_2BFF | 0x400;
+                s.EndsRun |= s.HasBreakpoints;
                 break;
             default:
                 // Any 64 bits: whether the address is canonical is not checked (volume 3, section 19.2.6).

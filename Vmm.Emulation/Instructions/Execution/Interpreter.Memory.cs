@@ -185,6 +185,7 @@ internal static partial class Interpreter<TCpu>
     {
         int size = Unsafe.SizeOf<T>();
         Unsafe.SkipInit(out value);
+        Accessed(s, linear, size, write: false);
         if ((linear & PageMask) + (uint)size <= 0x1000)
         {
             if (!Translate(ref cpu, s, linear, TranslationCache.Read, out ulong physical, isImplicit))
@@ -208,6 +209,7 @@ internal static partial class Interpreter<TCpu>
     /// <summary>Reads any number of bytes up to a page; both pages are translated before the first is read.</summary>
     private static bool ReadBytes(ref TCpu cpu, CpuState s, ulong linear, Span<byte> data, bool isImplicit = false)
     {
+        Accessed(s, linear, data.Length, write: false);
         if ((linear & PageMask) + (uint)data.Length > 0x1000)
         {
             return ReadCrossing(ref cpu, s, linear, data, isImplicit);
@@ -256,6 +258,7 @@ internal static partial class Interpreter<TCpu>
         where T : unmanaged
     {
         int size = Unsafe.SizeOf<T>();
+        Accessed(s, linear, size, write: true);
         if ((linear & PageMask) + (uint)size <= 0x1000)
         {
             if (!Translate(ref cpu, s, linear, TranslationCache.Write, out ulong physical, isImplicit))
@@ -279,6 +282,7 @@ internal static partial class Interpreter<TCpu>
 
     private static bool WriteBytes(ref TCpu cpu, CpuState s, ulong linear, ReadOnlySpan<byte> data)
     {
+        Accessed(s, linear, data.Length, write: true);
         if ((linear & PageMask) + (uint)data.Length > 0x1000)
         {
             return WriteCrossing(ref cpu, s, linear, data, isImplicit: false);

@@ -206,6 +206,7 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
+        Accessed(s, linear, size, write: true);
         update.Physical = physical;
         ref byte ram = ref cpu.Ram(physical, size, write: true);
         if (Unsafe.IsNullRef(ref ram))

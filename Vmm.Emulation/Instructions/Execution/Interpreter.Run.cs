@@ -41,8 +41,9 @@ internal static partial class Interpreter<TCpu>
         BlockCache? blocks = maximum > 1 ? BlockCache.Of(s) : null;
         long count = 0;
         long epochEnd = 0;
+        s.EndsRun = false;
         Refresh(s);
-        while (count < maximum)
+        while (count < maximum && !s.EndsRun)
         {
             if (count >= epochEnd)
             {
@@ -82,9 +83,14 @@ internal static partial class Interpreter<TCpu>
     /// </summary>
     private static bool RunOne(ref TCpu cpu, CpuState s, long maximum, ref long count)
     {
-        if (count >= maximum)
+        if (count >= maximum || s.EndsRun)
         {
             return true;
+        }
+
+        if (TCpu.IsSupervised && s.HasBreakpoints && MeetsBreakpoint(s))
+        {
+            return false;
         }
 
         ref readonly Instruction fetched = ref Fetch(ref cpu, s);
@@ -110,15 +116,25 @@ internal static partial class Interpreter<TCpu>
         s.NextRip = i.CodeSize == CodeSize.Bits64 ? next : (uint)next;
         s.NextShadow = InterruptShadow.None;
         s.KeepsResume = false;
-        if (TCpu.IsSupervised && !cpu.Admits(in i))
+        if (TCpu.IsSupervised)
         {
-            s.Outcome = new(ExecutionStatus.Refused);
-            return false;
+            if (!cpu.Admits(in i))
+            {
+                s.Outcome = new(ExecutionStatus.Refused);
+                return false;
+            }
+
+            BeginWatching(s);
         }
 
         bool traps = (s.ControlFlags & FlagBits.Trap) != 0;
         if (!Dispatch(ref cpu, s, in i))
         {
+            if (TCpu.IsSupervised)
+            {
+                AbandonWatching(s);
+            }
+
             return false;
         }
 
@@ -129,12 +145,15 @@ internal static partial class Interpreter<TCpu>
             s.Rflags &= ~FlagBits.Resume;
         }
 
+        bool meets = false;
         if (TCpu.IsSupervised)
         {
+            EndWatching(s);
+            meets = s.BreakpointsMet != 0;
             cpu.Retired();
         }
 
-        return !(traps | s.Halted) || RetireSpecial(s, traps && !HasClearedTrap(s, in i));
+        return !(traps | meets | s.Halted) || RetireSpecial(s, traps && !HasClearedTrap(s, in i));
     }
 
     /// <summary>
@@ -145,14 +164,17 @@ internal static partial class Interpreter<TCpu>
         => i.Operation is Operation.Int or Operation.Int3 or Operation.Int1 or Operation.Into or Operation.Syscall
             && (s.Rflags & FlagBits.Trap) == 0;
 
-    /// <summary>Single-step traps come behind the instruction, unless it loaded SS (volume 3, section 7.8.3); HLT ends a run.</summary>
+    /// <summary>
+    /// Traps of single steps and of breakpoints on data and ports come behind the instruction, unless it loaded SS (volume 3, section
+    /// 7.8.3); HLT ends a run.
+    /// </summary>
     private static bool RetireSpecial(CpuState s, bool traps)
     {
-        if (traps && s.Shadow != InterruptShadow.MovSs)
+        const ulong SingleStep = 1 << 14;
+        ulong met = s.BreakpointsMet | (traps ? SingleStep : 0);
+        if (met != 0 && s.Shadow != InterruptShadow.MovSs)
         {
-            s.Dr6 |= 1 << 14;
-            s.Outcome = ExecutionResult.Fault(Vector.Debug);
-            return false;
+            return !RaiseDebug(s, met);
         }
 
         s.Outcome = new(ExecutionStatus.Halted);
@@ -164,11 +186,29 @@ internal static partial class Interpreter<TCpu>
         CpuState s = cpu.State;
         s.Outcome = default;
         s.NextRip = s.Rip;
+        s.IsRepeating = false;
         CpuSnapshot saved = new(s);
         if (!Deliver(ref cpu, s, vector, kind, errorCode.HasValue, errorCode.GetValueOrDefault()))
         {
             saved.Restore(s);
+            if (TCpu.IsSupervised)
+            {
+                AbandonWatching(s);
+            }
+
             return s.Outcome;
+        }
+
+        if (TCpu.IsSupervised)
+        {
+            EndWatching(s);
+        }
+
+        if (vector == Vector.Debug && kind == InterruptKind.HardwareException)
+        {
+            // Its handler may access the debug registers (volume 3, section 19.2.4).
+            const ulong GeneralDetect = 1 << 13;
+            s.Dr7 &= ~GeneralDetect;
         }
 
         s.Rip = s.NextRip;

@@ -58,6 +58,12 @@ internal static partial class Interpreter<TCpu>
                     return true;
                 }
             }
+
+            if (TCpu.IsSupervised && s.HasMetAny)
+            {
+                // Traps of breakpoints come behind the element that met them (volume 3, section 19.3.1.2).
+                break;
+            }
         }
 
         if ((s.General[Rcx] & mask) != 0)
@@ -65,6 +71,7 @@ internal static partial class Interpreter<TCpu>
             // An event between elements finds RF set (volume 3, section 19.3.1.1), on AMD's processors as any other instruction leaves it
             // (AMD, volume 2, section 3.1.6).
             s.NextRip = s.Rip;
+            s.IsRepeating = true;
             if (!s.IsAmd)
             {
                 s.Rflags |= FlagBits.Resume;
@@ -84,7 +91,7 @@ internal static partial class Interpreter<TCpu>
         ulong mask = Mask(i.AddressSize);
         ulong count = s.General[Rcx] & mask;
         int size = i.OperandSize;
-        if (count < 4 || (s.Rflags & FlagBits.Direction) != 0)
+        if (count < 4 || (s.Rflags & FlagBits.Direction) != 0 || (TCpu.IsSupervised && s.WatchesAccesses))
         {
             return 0;
         }
@@ -335,11 +342,23 @@ internal static partial class Interpreter<TCpu>
     private static bool ReadPort(ref TCpu cpu, CpuState s, ushort port, int size, out ulong value)
     {
         value = 0;
+        PortAccessed(s, port, size);
         return Served(s, cpu.ReadPort(port, MemoryMarshal.AsBytes(new Span<ulong>(ref value))[..size]));
     }
 
     private static bool WritePort(ref TCpu cpu, CpuState s, ushort port, int size, ulong value)
-        => Served(s, cpu.WritePort(port, MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(in value))[..size]));
+    {
+        PortAccessed(s, port, size);
+        return Served(s, cpu.WritePort(port, MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(in value))[..size]));
+    }
+
+    private static void PortAccessed(CpuState s, ushort port, int size)
+    {
+        if (TCpu.IsSupervised && s.HasBreakpoints)
+        {
+            s.NotePort(port, size);
+        }
+    }
 
     /// <summary>IOPL, then the bitmap in a 32- or 64-bit TSS, of which two bytes are always read (volume 1, section 20.5.2).</summary>
     private static bool IsPortPermitted(ref TCpu cpu, CpuState s, ushort port, int size)

@@ -3,6 +3,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using Vmm.Abstractions.Vcpu;
 using Vmm.Machine.Board;
 
 namespace Vmm.Tests.Machine.Debugging;
@@ -56,6 +57,22 @@ public sealed class GdbEndToEndTests(string kind)
         output.Should().Contain($"= 0x{GdbMachine.OthersCode:x}");
         output.Should().Contain("vCPU 1: rip");
         guest.End().End.Should().Be(MachineEnd.Stopped);
+    }
+
+    [Test]
+    public void Gdb_watches_a_variable()
+    {
+        RequireGdb();
+        using GdbMachine guest = new(kind);
+        if (!((IVcpuDebugging)guest.Machine.Machine.GetVcpu(default)).DebugFeatures.HasFlag(DebugFeatures.Watchpoints))
+        {
+            Assert.Ignore($"{kind} on this host does not watch data");
+        }
+
+        string output = Gdb(guest, $"watch *(long*)0x{GdbMachine.Stored:x}", "continue", "p/x $rip", "delete", "kill");
+
+        output.Should().Contain($"Hardware watchpoint 1: *(long*)0x{GdbMachine.Stored:x}");
+        output.Should().Contain("Old value = 0").And.Contain($"New value = {GdbMachine.Value}");
     }
 
     private static void RequireGdb()

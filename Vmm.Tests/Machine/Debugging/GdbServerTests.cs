@@ -183,10 +183,20 @@ public sealed class GdbServerTests
         Guest.End().End.Should().Be(MachineEnd.TripleFault);
     }
 
+    [TestCase("Z2", Description = "on writes")]
+    [TestCase("Z4", Description = "on accesses")]
+    public void Watchpoint_is_reported_with_its_address(string packet)
+    {
+        Gdb.Request($"{packet},{GdbMachine.Stored:x},8").Should().Be("OK");
+        Gdb.Request("vCont;c").Should().StartWith("T05").And.Contain($"watch:{GdbMachine.Stored:x};");
+        Gdb.Request($"m{GdbMachine.Stored:x},8").Should().Be("8877665544332211");
+        Gdb.Request($"z{packet[1]},{GdbMachine.Stored:x},8").Should().Be("OK");
+    }
+
     [Test]
     public void Breakpoint_that_cannot_be_had_is_refused_by_name()
     {
-        Gdb.Request("Z2,200000,4").Should().StartWith("E.").And.Contain("Watchpoints");
+        Gdb.Request("Z2,200000,3").Should().StartWith("E.").And.Contain("does not watch");
         Gdb.Request("Z1,100000,1").Should().Be("OK", "the processor in software has breakpoints on execution");
         Gdb.Request("Z3,200000,4").Should().BeEmpty("x86 has none on reads alone");
         Gdb.Request("Z0,7fffffff00000000,1").Should().Be("E0e");
