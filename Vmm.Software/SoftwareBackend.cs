@@ -7,6 +7,7 @@ using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Msr;
+using Vmm.Software.Interop;
 
 namespace Vmm.Software;
 
@@ -18,7 +19,7 @@ namespace Vmm.Software;
 /// Interrupt controllers are the engine's: only <see cref="InterruptControllerMode.Userspace"/> is offered. A vCPU executes on its
 /// caller's thread. Members may be called from any thread.
 /// </remarks>
-public sealed class SoftwareBackend : IHypervisorBackend
+public sealed class SoftwareBackend : IHypervisorBackend, IPreciseWaitProvider
 {
     private readonly SoftwareBackendOptions _options;
 
@@ -53,6 +54,9 @@ public sealed class SoftwareBackend : IHypervisorBackend
 
         return new SoftwareMemoryBlock(length, options);
     }
+
+    /// <inheritdoc/>
+    public IPreciseWait CreatePreciseWait() => new PreciseWait();
 
     /// <inheritdoc/>
     public IBackendVm CreateVm(in BackendVmOptions options)

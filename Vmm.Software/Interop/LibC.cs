@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 using Vmm.Abstractions.Errors;
 
@@ -20,6 +21,18 @@ internal static partial class LibC
     /// <summary>Transparent huge pages are welcome.</summary>
     public const int MADV_HUGEPAGE = 14;
 
+    /// <summary>The descriptor of an eventfd is closed on exec.</summary>
+    public const int EFD_CLOEXEC = 0x80000;
+
+    /// <summary>Reading an eventfd without a count does not wait.</summary>
+    public const int EFD_NONBLOCK = 0x800;
+
+    /// <summary>There is something to read.</summary>
+    public const short POLLIN = 1;
+
+    /// <summary>How late the thread may be woken, in nanoseconds.</summary>
+    public const int PR_SET_TIMERSLACK = 29;
+
     private const string Library = "libc";
 
     /// <summary>errno of the last imported call that returned -1; to be read on the very next line.</summary>
@@ -36,6 +49,21 @@ internal static partial class LibC
 
     [LibraryImport(Library, SetLastError = true)]
     public static partial int madvise(nint address, nuint length, int advice);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int eventfd(uint initial, int flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static unsafe partial int ppoll(PollFd* descriptors, nuint count, TimeSpec* limit, void* mask);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static unsafe partial nint read(SafeFileHandle fd, void* buffer, nuint count);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static unsafe partial nint write(SafeFileHandle fd, void* buffer, nuint count);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int prctl(int option, nuint second, nuint third, nuint fourth, nuint fifth);
 
     [LibraryImport(Library, SetLastError = true)]
     public static partial int mlock(nint address, nuint length);
