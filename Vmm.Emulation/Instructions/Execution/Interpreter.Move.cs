@@ -60,9 +60,10 @@ internal static partial class Interpreter<TCpu>
         ulong value;
         if (i.Operation == Operation.Movsxd)
         {
-            if (i.SizeLog2 == 1)
+            if (i.SizeLog2 == 1 && !s.IsAmd)
             {
-                // Without REX.W it moves, and extends nothing.
+                // Without REX.W it moves, and extends nothing (volume 2, MOVSX/MOVSXD). The source of AMD's processors has 32 bits with any
+                // operand size (AMD, volume 3, MOVSXD).
                 if (!ReadE(ref cpu, s, in i, out ushort word))
                 {
                     return false;

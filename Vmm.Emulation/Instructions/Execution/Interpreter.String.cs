@@ -120,6 +120,7 @@ internal static partial class Interpreter<TCpu>
         int elements = (int)Math.Min(count, room / (uint)size);
         int bytes = elements * size;
         if (elements < 4 || (to & (uint)(size - 1)) != 0
+            || (from & (uint)(size - 1)) != 0 && (s.Rflags & FlagBits.AlignmentCheck) != 0 && s.Cpl == 3
             || !TryLinear(s, mode, (int)SegmentName.Es, destination, bytes, write: true, out _)
             || moves && !TryLinear(s, mode, i.Segment, source, bytes, write: false, out _)
             || !TryTranslate(ref cpu, s, to, TranslationCache.Write, out ulong toPhysical))

@@ -20,7 +20,7 @@ public sealed class KernelOracleTests
     [TestCaseSource(nameof(s_modes))]
     [Category("Long")]
     [Explicit("takes minutes")]
-    public void Forms_behave_as_KVM_has_them_in_many_states(OracleMode mode) => OracleTest.Run(mode, Forms(mode), states: 200);
+    public void Forms_behave_as_KVM_has_them_in_many_states(OracleMode mode) => OracleTest.Run(mode, Forms(mode), states: 200, OracleTest.LongSeed);
 
     private static IEnumerable<InstructionForm> Forms(OracleMode mode) =>
         InstructionForms.Sweep(mode.CodeSize()).Where(form => OracleExclusions.Reason(form, mode) is null);

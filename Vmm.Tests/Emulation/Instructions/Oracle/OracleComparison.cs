@@ -17,7 +17,8 @@ internal static class OracleComparison
     /// <param name="memory">The executor's memory.</param>
     /// <param name="instruction">The instruction.</param>
     /// <param name="rcx">RCX before it.</param>
-    internal static string? Difference(OracleGuest guest, CpuState state, byte[] memory, in Instruction instruction, ulong rcx)
+    /// <param name="operand">The linear address of its operand in memory.</param>
+    internal static OracleDifference? Difference(OracleGuest guest, CpuState state, byte[] memory, in Instruction instruction, ulong rcx, ulong operand)
     {
         Span<ulong> theirs = stackalloc ulong[16];
         KvmConversion.General(in guest.Registers, theirs);
@@ -26,14 +27,14 @@ internal static class OracleComparison
         ulong undefinedFlags = UndefinedFlags.Of(in instruction, count);
         if (guest.Registers.Rip != state.Rip)
         {
-            return Text("RIP", guest.Registers.Rip, state.Rip);
+            return Text(OracleAspect.Rip, "RIP", guest.Registers.Rip, state.Rip);
         }
 
         for (int register = 0; register < 16; register++)
         {
             if (theirs[register] != state.General[register] && !undefinedResult)
             {
-                return Text($"register {register}", theirs[register], state.General[register]);
+                return Text(OracleAspect.Register, $"register {register}", theirs[register], state.General[register]);
             }
         }
 
@@ -46,7 +47,7 @@ internal static class OracleComparison
 
         if (((guest.Registers.Rflags ^ state.Rflags) & ~undefinedFlags) != 0)
         {
-            return Text("RFLAGS", guest.Registers.Rflags & ~undefinedFlags, state.Rflags & ~undefinedFlags);
+            return Text(OracleAspect.Flags, "RFLAGS", guest.Registers.Rflags & ~undefinedFlags, state.Rflags & ~undefinedFlags);
         }
 
         // Which byte of an area the processor touches first is its own affair.
@@ -55,12 +56,13 @@ internal static class OracleComparison
             or Operation.Fldenv or >= Operation.Xsave and <= Operation.Xrstors;
         if (isArea ? distance > 2 * 0xB00 : guest.SystemRegisters.Cr2 != state.Cr2)
         {
-            return Text("CR2", guest.SystemRegisters.Cr2, state.Cr2);
+            return Text(OracleAspect.Cr2, "CR2", guest.SystemRegisters.Cr2, state.Cr2);
         }
 
         return SystemDifference(guest, state)
-            ?? MemoryDifference(guest, state, memory, undefinedResult, undefinedFlags & OracleState.StatusFlags)
-            ?? ExtendedComparison.Difference(guest.Extended, state.Extended.Image, HasEnteredMmx(state, in instruction), Ulps(instruction.Operation));
+            ?? MemoryDifference(guest, state, memory, undefinedResult ? operand : ulong.MaxValue, undefinedFlags & OracleState.StatusFlags)
+            ?? (ExtendedComparison.Difference(guest.Extended, state.Extended.Image, HasEnteredMmx(state, in instruction), Ulps(instruction.Operation))
+                is { } vectors ? new OracleDifference(OracleAspect.Vectors, vectors) : null);
     }
 
     /// <summary>
@@ -78,7 +80,7 @@ internal static class OracleComparison
     private static int Ulps(Operation operation) => operation is Operation.Fsin or Operation.Fcos or Operation.Fsincos or Operation.Fptan
         or Operation.Fpatan or Operation.F2xm1 or Operation.Fyl2x or Operation.Fyl2xp1 ? 2 : 0;
 
-    private static string? SystemDifference(OracleGuest guest, CpuState state)
+    private static OracleDifference? SystemDifference(OracleGuest guest, CpuState state)
     {
         ref readonly Vmm.Kvm.Interop.KvmSregs theirs = ref guest.SystemRegisters;
         ReadOnlySpan<(string Name, ulong Theirs, ulong Ours)> pairs =
@@ -91,7 +93,7 @@ internal static class OracleComparison
         {
             if (expected != actual)
             {
-                return Text(name, expected, actual);
+                return Text(OracleAspect.System, name, expected, actual);
             }
         }
 
@@ -108,29 +110,29 @@ internal static class OracleComparison
     }
 
     /// <summary>Of a segment that is not usable only the selector means something, and the base for FS and GS.</summary>
-    private static string? SegmentDifference(SegmentName name, in SegmentState theirs, in SegmentState ours, bool isLong)
+    private static OracleDifference? SegmentDifference(SegmentName name, in SegmentState theirs, in SegmentState ours, bool isLong)
     {
         // Delivery to an inner level in long mode loads SS with a null selector, of which only the DPL counts (volume 3, section 7.14.4).
         if (name == SegmentName.Ss && isLong && (ours.Selector | theirs.Selector) < 4)
         {
-            return theirs.Selector != ours.Selector ? Text("SS selector", theirs.Selector, ours.Selector)
-                : theirs.Dpl != ours.Dpl ? Text("SS DPL", (ulong)theirs.Dpl, (ulong)ours.Dpl) : null;
+            return theirs.Selector != ours.Selector ? Text(OracleAspect.Segment, "SS selector", theirs.Selector, ours.Selector)
+                : theirs.Dpl != ours.Dpl ? Text(OracleAspect.Segment, "SS DPL", (ulong)theirs.Dpl, (ulong)ours.Dpl) : null;
         }
 
         bool hasBase = name is SegmentName.Fs or SegmentName.Gs || !ours.IsUnusable;
         if (theirs.Selector != ours.Selector)
         {
-            return Text($"{name} selector", theirs.Selector, ours.Selector);
+            return Text(OracleAspect.Segment, $"{name} selector", theirs.Selector, ours.Selector);
         }
 
         if (hasBase && theirs.Base != ours.Base)
         {
-            return Text($"{name} base", theirs.Base, ours.Base);
+            return Text(OracleAspect.Segment, $"{name} base", theirs.Base, ours.Base);
         }
 
         if (ours.IsUnusable != theirs.IsUnusable)
         {
-            return Text($"{name} unusable", theirs.Access, ours.Access);
+            return Text(OracleAspect.Segment, $"{name} unusable", theirs.Access, ours.Access);
         }
 
         if (ours.IsUnusable)
@@ -138,12 +140,14 @@ internal static class OracleComparison
             return null;
         }
 
-        return theirs.Limit != ours.Limit ? Text($"{name} limit", theirs.Limit, ours.Limit)
-            : theirs.Access != ours.Access ? Text($"{name} access", theirs.Access, ours.Access) : null;
+        return theirs.Limit != ours.Limit ? Text(OracleAspect.Segment, $"{name} limit", theirs.Limit, ours.Limit)
+            : theirs.Access != ours.Access ? Text(OracleAspect.Segment, $"{name} access", theirs.Access, ours.Access) : null;
     }
 
-    /// <summary>Undefined flags may have got into the frame on a handler's stack.</summary>
-    private static string? MemoryDifference(OracleGuest guest, CpuState state, ReadOnlySpan<byte> ours, bool undefinedResult, ulong undefinedFlags)
+    /// <summary>
+    /// Undefined flags may have got into the frame on a handler's stack; <paramref name="undefined"/> is where an undefined result was written.
+    /// </summary>
+    private static OracleDifference? MemoryDifference(OracleGuest guest, CpuState state, ReadOnlySpan<byte> ours, ulong undefined, ulong undefinedFlags)
     {
         const int FrameLength = 64;
         ReadOnlySpan<byte> theirs = guest.Memory;
@@ -152,17 +156,17 @@ internal static class OracleComparison
         while (from < ours.Length)
         {
             int at = from + theirs[from..].CommonPrefixLength(ours[from..]);
-            if (at == ours.Length || undefinedResult && at >= OracleLayout.Data)
+            if (at == ours.Length)
             {
                 return null;
             }
 
             bool isFlags = OracleEnd.Vector(state.Rip) >= 0 && (ulong)at - stack < FrameLength
                 && ((theirs[at] ^ ours[at]) & ~(byte)(undefinedFlags >> (int)(((ulong)at - stack) & 1) * 8)) == 0;
-            if (!isFlags)
+            if (!isFlags && (ulong)at - undefined >= sizeof(ushort))
             {
                 int word = at & ~7;
-                return Text(string.Create(CultureInfo.InvariantCulture, $"memory at {word:X}"), BitConverter.ToUInt64(theirs[word..]), BitConverter.ToUInt64(ours[word..]));
+                return Text(OracleAspect.Memory, string.Create(CultureInfo.InvariantCulture, $"memory at {word:X}"), BitConverter.ToUInt64(theirs[word..]), BitConverter.ToUInt64(ours[word..]));
             }
 
             from = at + 1;
@@ -171,5 +175,6 @@ internal static class OracleComparison
         return null;
     }
 
-    private static string Text(string what, ulong theirs, ulong ours) => string.Create(CultureInfo.InvariantCulture, $"{what} is {theirs:X}, ours {ours:X}");
+    private static OracleDifference Text(OracleAspect aspect, string what, ulong theirs, ulong ours)
+        => new(aspect, string.Create(CultureInfo.InvariantCulture, $"{what} is {theirs:X}, ours {ours:X}"));
 }

@@ -88,6 +88,7 @@ internal sealed class OracleGuest : IDisposable
         ref KvmRun page = ref _vcpu.Page.Run;
         KvmConversion.ToRegisters(state, out page.SyncRegs.Regs);
         KvmConversion.ToSystemRegisters(state, ref page.SyncRegs.Sregs, in _systemRegisters);
+        page.Cr8 = state.Cr8;
         page.ValidRegs = Synced;
         page.DirtyRegs = Synced;
         state.Extended.Image.CopyTo(_extended);

@@ -62,7 +62,7 @@ internal sealed class OracleRun : IDisposable
         _state.Xcr0 = _guest.Xcr0;
         ulong rip = _state.Rip;
         ulong rcx = _state.General[1];
-        ulong rsp = _state.General[4];
+        GeneralRegisters registers = _state.General;
         ulong flags = _state.Rflags;
         Decoder.Decode(_drawn.AsSpan((int)rip, Decoder.MaximumLength), form.CodeSize, out Instruction instruction);
         if (instruction.Operation is >= Operation.Xsave and <= Operation.Xrstors && (_state.General[0] & 0x218) != 0)
@@ -72,7 +72,7 @@ internal sealed class OracleRun : IDisposable
         }
 
         _state.Extended.Image[.._before.Length].CopyTo(_before);
-        _operandAddress = drawn.OpCount == 0 ? 0 : drawn.GetVirtualAddress(drawn.OpCount - 1, 0, (register, _, _) => Value(register));
+        _operandAddress = OperandAddress(form.CodeSize, rip);
         _drawn.CopyTo(_memory, 0);
 
         // KVM goes first, from a copy: the executor changes the state.
@@ -97,24 +97,33 @@ internal sealed class OracleRun : IDisposable
             return false;
         }
 
-        string? difference = theirs != ours ? $"ended with {theirs} {_guest.Failure}, ours with {ours}"
+        OracleDifference? difference = theirs != ours ? new(OracleAspect.Exit, $"ended with {theirs} {_guest.Failure}, ours with {ours}")
             : ours == OracleExit.Shutdown ? null
-            : OracleComparison.Difference(_guest, _state, _memory, in instruction, rcx);
-        if (difference is not null)
+            : OracleComparison.Difference(_guest, _state, _memory, in instruction, rcx, _operandAddress);
+        if (difference is { } found)
         {
-            OracleEnd end = new(instruction, _mode, rsp, _state.General[4], _state.Rip, _guest.Registers.Rip);
+            OracleEnd end = new(instruction, _drawn.AsMemory((int)rip, drawn.Length), _mode, found.Aspect)
+            {
+                Start = rip,
+                Flags = flags,
+                Registers = registers,
+                StackAfter = _state.General[4],
+                OperandAddress = _operandAddress,
+                Ours = OracleEnd.Vector(_state.Rip),
+                Theirs = OracleEnd.Vector(_guest.Registers.Rip),
+            };
             if (KvmDifferences.Reason(in end, _guest.InterpretsFaults) is { } reason)
             {
                 Explained[reason] = Explained.GetValueOrDefault(reason) + 1;
                 return false;
             }
 
-            difference += VectorOracleTests.IsX87(instruction.Operation) ? StackText()
-                : difference.Contains("vector state", StringComparison.Ordinal) ? OperandText(in instruction) : "";
-            string bytes = Convert.ToHexString(_drawn.AsSpan((int)rip, drawn.Length));
+            string detail = VectorOracleTests.IsX87(instruction.Operation) ? StackText()
+                : found.Aspect == OracleAspect.Vectors ? OperandText(in instruction) : "";
             Differences.Add(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{form.Name} seed {seed}: {_mode} {bytes} {drawn} at {rip:X} flags {flags:X} rcx {rcx:X}: {difference} (ended at {_guest.Registers.Rip:X}, ours {_state.Rip:X})"));
+                $"{form.Name} seed {seed}: {_mode} {Convert.ToHexString(end.Bytes.Span)} {drawn} at {rip:X} flags {flags:X} rcx {rcx:X} rsp {registers[4]:X} operand at {_operandAddress:X}: "
+                + $"{found.Text}{detail} (ended at {_guest.Registers.Rip:X}, CR2 {_guest.SystemRegisters.Cr2:X}, ours {_state.Rip:X}, {_state.Cr2:X})"));
         }
 
         Compared++;
@@ -154,6 +163,19 @@ internal sealed class OracleRun : IDisposable
         : Iced.Intel.RegisterExtensions.IsVectorRegister(register) ? 0
         : Iced.Intel.RegisterExtensions.GetSize(register) == 4 ? (uint)_state.General[Iced.Intel.RegisterExtensions.GetNumber(register)]
         : _state.General[Iced.Intel.RegisterExtensions.GetNumber(register)];
+
+    private ulong OperandAddress(Vmm.Emulation.Instructions.Decoding.CodeSize codeSize, ulong rip)
+    {
+        Iced.Intel.ByteArrayCodeReader bytes = new(_drawn, (int)rip, Decoder.MaximumLength);
+        Iced.Intel.Instruction instruction = Iced.Intel.Decoder.Create(16 << (int)codeSize, bytes, rip).Decode();
+        int operand = 0;
+        while (operand < instruction.OpCount && instruction.GetOpKind(operand) != Iced.Intel.OpKind.Memory)
+        {
+            operand++;
+        }
+
+        return operand < instruction.OpCount ? instruction.GetVirtualAddress(operand, 0, (register, _, _) => Value(register)) : 0;
+    }
 
     private OracleExit Execute()
     {

@@ -128,7 +128,7 @@ internal sealed class OracleScenario
         }
 
         ulong linear = (ulong)(OracleLayout.Data + 0x400 + (_random.Next(0x1800) & ~7) + _random.Next(8) / 7 * _random.Next(8));
-        bool isFlags = instruction.Mnemonic is Mnemonic.Popf or Mnemonic.Popfd or Mnemonic.Popfq;
+        bool isFlags = instruction.Mnemonic is Mnemonic.Popf or Mnemonic.Popfd or Mnemonic.Popfq or Mnemonic.Iret or Mnemonic.Iretd or Mnemonic.Iretq;
         if (uses && _random.Next(12) == 0)
         {
             linear = Target(8);
@@ -141,10 +141,17 @@ internal sealed class OracleScenario
             _registers[5] = _random.Next(8) == 0 ? _registers[5] : Offset(state, SegmentName.Ss, Target(8));
         }
 
-        if (isFlags)
+        // Without TF, which would trap behind the OUT.
+        int flags = (int)linear + 1 + instruction.Mnemonic switch
         {
-            // Without TF, which would trap behind the OUT.
-            _memory[(int)linear + 1] &= 0xFE;
+            Mnemonic.Iret => 2 * sizeof(ushort),
+            Mnemonic.Iretd => 2 * sizeof(uint),
+            Mnemonic.Iretq => 2 * sizeof(ulong),
+            _ => 0,
+        };
+        if (isFlags && flags < _memory.Length)
+        {
+            _memory[flags] &= 0xFE;
         }
 
         if (linear is < OracleLayout.Data or >= OracleLayout.DataEnd - 16)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.Intrinsics.X86;
 using Vmm.Tests.Emulation.Instructions.Execution;
 
@@ -11,7 +12,14 @@ internal static class OracleTest
 {
     private const int MostDifferences = 200;
 
-    internal static void Run(OracleMode mode, IEnumerable<InstructionForm> forms, int states)
+    /// <summary>The seed of long runs: VMM_ORACLE_SEED, or 0.</summary>
+    internal static int LongSeed { get; } = int.Parse(Environment.GetEnvironmentVariable("VMM_ORACLE_SEED") ?? "0", CultureInfo.InvariantCulture);
+
+    /// <param name="mode">The state of the CPU.</param>
+    /// <param name="forms">The forms.</param>
+    /// <param name="states">How many states of each.</param>
+    /// <param name="seed">Where the numbers that scenarios are drawn from start.</param>
+    internal static void Run(OracleMode mode, IEnumerable<InstructionForm> forms, int states, int seed = 0)
     {
         if (!Avx2.IsSupported || !Bmi2.X64.IsSupported)
         {
@@ -27,7 +35,7 @@ internal static class OracleTest
             int compared = 0;
             for (int state = 0; state < states && run.Differences.Count < MostDifferences; state++)
             {
-                compared += run.Compare(form, total * 1000 + state) ? 1 : 0;
+                compared += run.Compare(form, seed + total * 1000 + state) ? 1 : 0;
             }
 
             if (compared == 0)

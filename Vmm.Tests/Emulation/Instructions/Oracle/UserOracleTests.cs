@@ -19,7 +19,7 @@ public sealed class UserOracleTests
     [Test]
     [Category("Long")]
     [Explicit("takes minutes")]
-    public void Forms_behave_as_on_the_processor_in_many_states() => OracleTest.Run(OracleMode.User64, UserForms(), states: 200);
+    public void Forms_behave_as_on_the_processor_in_many_states() => OracleTest.Run(OracleMode.User64, UserForms(), states: 200, OracleTest.LongSeed);
 
     private static IEnumerable<InstructionForm> UserForms() =>
         InstructionForms.Sweep(CodeSize.Bits64).Where(static form => OracleExclusions.Reason(form, OracleMode.User64) is null

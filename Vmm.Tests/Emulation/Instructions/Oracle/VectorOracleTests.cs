@@ -24,12 +24,12 @@ public sealed class VectorOracleTests
     [Test]
     [Category("Long")]
     [Explicit("takes minutes")]
-    public void Vector_forms_behave_as_on_the_processor_in_many_states() => OracleTest.Run(OracleMode.User64, Forms(IsVector), states: 300);
+    public void Vector_forms_behave_as_on_the_processor_in_many_states() => OracleTest.Run(OracleMode.User64, Forms(IsVector), states: 300, OracleTest.LongSeed);
 
     [Test]
     [Category("Long")]
     [Explicit("takes minutes")]
-    public void X87_forms_behave_as_on_the_processor_in_many_states() => OracleTest.Run(OracleMode.User64, Forms(IsX87), states: 1000);
+    public void X87_forms_behave_as_on_the_processor_in_many_states() => OracleTest.Run(OracleMode.User64, Forms(IsX87), states: 1000, OracleTest.LongSeed);
 
     /// <summary>Whether a form computes with vectors; moves, logic and the state's own instructions are other forms.</summary>
     internal static bool IsVector(Operation operation) => VectorOperations.Of(operation).Kind != VectorKind.None;
