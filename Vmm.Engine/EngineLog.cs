@@ -36,6 +36,12 @@ internal static class EngineLog
     public static void TimerFailed(ILogger log, string name, Exception error) =>
         log.Error(error, "VM {Name}: a device failed on the timer thread", name);
 
+    public static void EventFailed(ILogger log, string name, Exception error) =>
+        log.Error(error, "VM {Name}: an event cannot raise its interrupt and is let go", name);
+
+    public static void EventNotSignalled(ILogger log, string name, Exception error) =>
+        log.Debug(error, "VM {Name}: a device was not told that its interrupt has ended", name);
+
     public static void MsrAccess(ILogger log, string name, string register, bool isWrite, MsrAnswer answer) =>
         log.Debug(
             "VM {Name}: {Register} is {Access}; answered by {Answer}, and from now on only counted",

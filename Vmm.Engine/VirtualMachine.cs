@@ -15,6 +15,7 @@ using Vmm.Abstractions.Vcpu;
 using Vmm.Emulation.Msr;
 using Vmm.Emulation.Timers;
 using Vmm.Engine.Chips;
+using Vmm.Engine.Events;
 using Vmm.Engine.IoPorts;
 using Vmm.Engine.Memory;
 using Vmm.Engine.Msr;
@@ -62,6 +63,7 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
         }
 
         Time = new VirtualTime(backend, clock, error => EngineLog.TimerFailed(_log, Name, error));
+        InterruptEvents = new InterruptEvents(this);
         try
         {
             MakeChips();
@@ -302,11 +304,13 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
         using (Time.KeepTimerOut())
         {
             // Lines fall into the old controllers, wherever they are.
+            InterruptEvents.Leave();
             _chips?.Abandon();
             BackendVm.Dispose();
             BackendVm = CreateBackendVm();
             Time.Restart();
             MakeChips();
+            InterruptEvents.Enter();
         }
 
         _memoryMap.Restore();
@@ -350,6 +354,7 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
         }
 
         _haltWatch?.Dispose();
+        InterruptEvents.Dispose();
         Time.Dispose();
         EngineMetrics.Unregister(this);
         foreach (VirtualCpu cpu in _vcpus)

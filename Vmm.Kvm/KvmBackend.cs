@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Serilog;
 using Serilog.Core;
 using Vmm.Abstractions.Addressing;
@@ -14,7 +15,7 @@ using Vmm.Kvm.Interop;
 namespace Vmm.Kvm;
 
 /// <summary>The Linux hypervisor behind <c>/dev/kvm</c> (Linux, Documentation/virt/kvm/api.rst).</summary>
-public sealed class KvmBackend : IHypervisorBackend, IPreciseWaitProvider
+public sealed class KvmBackend : IHypervisorBackend, IPreciseWaitProvider, IHostEvents
 {
     private const int DefaultMaxCpus = 4;
 
@@ -139,6 +140,18 @@ public sealed class KvmBackend : IHypervisorBackend, IPreciseWaitProvider
 
     /// <inheritdoc/>
     public IPreciseWait CreatePreciseWait() => new PreciseWait();
+
+    /// <inheritdoc/>
+    public SafeHandle CreateEvent() => EventFd.Create();
+
+    /// <inheritdoc/>
+    public void SignalEvent(SafeHandle descriptor) => EventFd.Signal(descriptor);
+
+    /// <inheritdoc/>
+    public ulong TakeEvent(SafeHandle descriptor) => EventFd.Take(descriptor);
+
+    /// <inheritdoc/>
+    public IEventWait CreateEventWait() => new EventWait();
 
     /// <summary>Lets the device go; VMs that still exist keep it open.</summary>
     public void Dispose() => _system.Dispose();

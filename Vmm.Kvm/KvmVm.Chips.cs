@@ -6,15 +6,9 @@ using Vmm.Kvm.Interop;
 
 namespace Vmm.Kvm;
 
-/// <content>The I/O APIC, the 8259 pair and the 8254 inside KVM, and where its lines go.</content>
+/// <content>The I/O APIC, the 8259 pair and the 8254 inside KVM.</content>
 internal sealed partial class KvmVm : IBackendChips
 {
-    private const int Requests = 16;
-    private const int CascadeRequest = 2;
-    private const int TimerPin = 2;
-    private const int FirstPinLine = KvmConstants.IoapicNumPins;
-    private const int FirstRequestLine = 2 * KvmConstants.IoapicNumPins;
-
     // Values of read_state, write_state and count_latched in kvm_pit_channel_state: which byte of a word is next.
     private const byte WordLow = 3;
     private const byte WordHigh = 4;
@@ -123,49 +117,6 @@ internal sealed partial class KvmVm : IBackendChips
         KvmPitStateFlags others = (KvmPitStateFlags)target.Flags & ~KvmPitStateFlags.SpeakerDataOn;
         target.Flags = (uint)(others | (state.SpeakerEnabled ? KvmPitStateFlags.SpeakerDataOn : KvmPitStateFlags.None));
         _vm.SetPit2(target);
-    }
-
-    /// <summary>
-    /// Wires lines as a PC does, the 8254 on pin 2 of the I/O APIC, and one more line to each pin and each request alone.
-    /// </summary>
-    /// <remarks>
-    /// Of several lines to one pin KVM tells the last one of the table when its interrupt ends, so those that a PC has come last.
-    /// </remarks>
-    private void RouteLines()
-    {
-        List<KvmIrqRoutingEntry> routes = [];
-        for (int pin = 0; pin < IoApicPins; pin++)
-        {
-            Add(FirstPinLine + pin, KvmIrqchipId.Ioapic, pin);
-        }
-
-        for (int request = 0; request < Requests; request++)
-        {
-            AddRequest(FirstRequestLine + request, request);
-        }
-
-        for (int line = IoApicPins - 1; line >= 0; line--)
-        {
-            AddRequest(line, line);
-            Add(line, KvmIrqchipId.Ioapic, line == 0 ? TimerPin : line);
-        }
-
-        _vm.SetGsiRouting(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(routes));
-
-        void AddRequest(int line, int request)
-        {
-            if (request is < Requests and not CascadeRequest)
-            {
-                Add(line, request < 8 ? KvmIrqchipId.PicMaster : KvmIrqchipId.PicSlave, request & 7);
-            }
-        }
-
-        void Add(int line, KvmIrqchipId chip, int pin) => routes.Add(new KvmIrqRoutingEntry
-        {
-            Gsi = (uint)line,
-            Type = (uint)KvmIrqRoutingType.Irqchip,
-            Irqchip = new KvmIrqRoutingIrqchip { Irqchip = (uint)chip, Pin = (uint)pin },
-        });
     }
 
     private static KvmIrqchipId ChipOf(bool isSlave) => isSlave ? KvmIrqchipId.PicSlave : KvmIrqchipId.PicMaster;

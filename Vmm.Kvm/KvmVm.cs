@@ -24,7 +24,6 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IBackendSt
     private readonly Lock _lock = new();
     private readonly KvmVmFd _vm;
     private readonly List<Placement?> _placements = [];
-    private readonly (ulong Address, uint Data)?[] _levelRoutes = new (ulong, uint)?[KvmConstants.IoapicNumPins];
     private readonly KvmStatistics _figures;
     private readonly int _maxSlots;
     private readonly int _maxCpus;
@@ -141,41 +140,6 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IBackendSt
     public bool ExitsOnEmulationFailure { get; private set; }
 
     /// <inheritdoc/>
-    public void SetLevelRoute(int pin, (ulong Address, uint Data)? message)
-    {
-        lock (_lock)
-        {
-            // A change makes every vCPU look at the table again; most writes of a guest change nothing.
-            if (_levelRoutes[pin] == message)
-            {
-                return;
-            }
-
-            _levelRoutes[pin] = message;
-            List<KvmIrqRoutingEntry> entries = [];
-            for (int gsi = 0; gsi < _levelRoutes.Length; gsi++)
-            {
-                if (_levelRoutes[gsi] is { } route)
-                {
-                    entries.Add(new KvmIrqRoutingEntry
-                    {
-                        Gsi = (uint)gsi,
-                        Type = (uint)KvmIrqRoutingType.Msi,
-                        Msi = new KvmIrqRoutingMsi
-                        {
-                            AddressLo = (uint)route.Address,
-                            AddressHi = (uint)(route.Address >> 32),
-                            Data = route.Data,
-                        },
-                    });
-                }
-            }
-
-            _vm.SetGsiRouting(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(entries));
-        }
-    }
-
-    /// <inheritdoc/>
     public IReadOnlyList<BackendStatistic> ReadStatistics() => _figures.Read();
 
     /// <summary>Whether the VM has a capability.</summary>
@@ -228,7 +192,8 @@ internal sealed partial class KvmVm : IBackendVm, IBackendInterrupts, IBackendSt
         {
             case InterruptControllerMode.Kernel:
                 _vm.CreateIrqchip();
-                RouteLines();
+                AddLineRoutes();
+                WriteRoutes();
                 _vm.CreatePit2(KvmPitConfigFlags.SpeakerDummy);
                 break;
             case InterruptControllerMode.Split:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Cpuid;
 using Vmm.Abstractions.Errors;
@@ -19,7 +20,7 @@ namespace Vmm.Software;
 /// Interrupt controllers are the engine's: only <see cref="InterruptControllerMode.Userspace"/> is offered. A vCPU executes on its
 /// caller's thread. Members may be called from any thread.
 /// </remarks>
-public sealed class SoftwareBackend : IHypervisorBackend, IPreciseWaitProvider
+public sealed class SoftwareBackend : IHypervisorBackend, IPreciseWaitProvider, IHostEvents
 {
     private readonly SoftwareBackendOptions _options;
 
@@ -77,6 +78,18 @@ public sealed class SoftwareBackend : IHypervisorBackend, IPreciseWaitProvider
 
         return new SoftwareVm(options, _options.Time);
     }
+
+    /// <inheritdoc/>
+    public SafeHandle CreateEvent() => EventDescriptors.Create();
+
+    /// <inheritdoc/>
+    public void SignalEvent(SafeHandle descriptor) => EventDescriptors.Signal(descriptor);
+
+    /// <inheritdoc/>
+    public ulong TakeEvent(SafeHandle descriptor) => EventDescriptors.Take(descriptor);
+
+    /// <inheritdoc/>
+    public IEventWait CreateEventWait() => new EventDescriptors.Wait();
 
     /// <inheritdoc/>
     public void Dispose()

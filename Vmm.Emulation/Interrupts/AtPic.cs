@@ -26,6 +26,7 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
 
     private readonly Lock _lock = new();
     private readonly IInterruptLine _output;
+    private readonly Action<int>? _ended;
     private readonly Pic8259 _master = new(isMaster: true, elcrMask: 0xf8);
     private readonly Pic8259 _slave = new(isMaster: false, elcrMask: 0xde);
     private bool _interrupt;
@@ -36,10 +37,15 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
     /// <param name="output">
     /// The INTR wire. Driven with no lock held and by one thread at a time; it is told only of changes.
     /// </param>
-    public AtPic(IInterruptLine output)
+    /// <param name="ended">
+    /// Told the request whenever an interrupt of it ends, by command or automatically, so that a device whose request is held up for it can
+    /// look at its source again. Called with no lock held, on the thread that ended or acknowledged the interrupt.
+    /// </param>
+    public AtPic(IInterruptLine output, Action<int>? ended = null)
     {
         ArgumentNullException.ThrowIfNull(output);
         _output = output;
+        _ended = ended;
     }
 
     /// <summary>The ports that belong to the pair.</summary>
@@ -116,14 +122,16 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
     public byte Acknowledge()
     {
         byte vector;
+        int ended;
         bool changed;
         lock (_lock)
         {
             vector = AcknowledgeLocked();
-            changed = Update();
+            ended = TakeEnded();
+            changed = ended == 0 && Update();
         }
 
-        Publish(changed);
+        Publish(ended == 0 ? changed : TellEnded(ended));
         return vector;
     }
 
@@ -141,6 +149,7 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
         }
 
         PortOutcome outcome = PortOutcome.Handled;
+        int ended;
         bool changed;
         lock (_lock)
         {
@@ -165,10 +174,11 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
                     break;
             }
 
-            changed = Update();
+            ended = TakeEnded();
+            changed = ended == 0 && Update();
         }
 
-        Publish(changed);
+        Publish(ended == 0 ? changed : TellEnded(ended));
         return outcome;
     }
 
@@ -190,6 +200,7 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
         PortOutcome outcome = PortOutcome.Handled;
         bool accepted = true;
         byte data = (byte)value;
+        int ended;
         bool changed;
         lock (_lock)
         {
@@ -218,10 +229,11 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
                     break;
             }
 
-            changed = Update();
+            ended = TakeEnded();
+            changed = ended == 0 && Update();
         }
 
-        Publish(changed);
+        Publish(ended == 0 ? changed : TellEnded(ended));
         return accepted ? outcome : PortOutcome.Refused;
     }
 
@@ -271,6 +283,24 @@ public sealed partial class AtPic : IAtPic, IExternalInterruptSource, IPortHandl
         _slave.Accept(slavePin);
         _slaveOutput = false;
         return (byte)(_slave.VectorBase + slavePin);
+    }
+
+    private int TakeEnded() =>
+        (_master.TakeEnded() | (_slave.TakeEnded() << Pic8259.Pins)) & (_ended is null ? 0 : ~(1 << Pic8259.CascadePin));
+
+    /// <summary>Tells of ends, and only then looks at the requests again: one that falls now does not interrupt.</summary>
+    /// <returns>Whether the output changes.</returns>
+    private bool TellEnded(int requests)
+    {
+        for (; requests != 0; requests &= requests - 1)
+        {
+            _ended!(System.Numerics.BitOperations.TrailingZeroCount(requests));
+        }
+
+        lock (_lock)
+        {
+            return Update();
+        }
     }
 
     private Pic8259 Chip(int irq, string operation)

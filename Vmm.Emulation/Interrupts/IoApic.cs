@@ -216,27 +216,32 @@ public sealed partial class IoApic : IIoApic
                 continue;
             }
 
-            InterruptMessage message;
-            bool ended;
+            if (_options.Ended is not null && Waits(pin, vector))
+            {
+                // First, so that a pin which its device lets fall for it does not send again.
+                _options.Ended(pin);
+            }
+
+            InterruptMessage message = default;
             bool sends = false;
             lock (_lock)
             {
-                ulong entry = _entries[pin];
-                ended = (entry & RemoteIrr) != 0 && (byte)(entry & VectorField) == vector;
-                message = default;
-                if (ended)
+                if (Waits(pin, vector))
                 {
-                    Volatile.Write(ref _entries[pin], entry & ~RemoteIrr);
+                    Volatile.Write(ref _entries[pin], _entries[pin] & ~RemoteIrr);
                     sends = _assertions[pin] != 0 && TrySend(pin, out message);
                 }
             }
 
             Deliver(sends, message);
-            if (ended)
-            {
-                _options.Ended?.Invoke(pin);
-            }
         }
+    }
+
+    /// <summary>Whether a pin waits for the end of an interrupt with a vector.</summary>
+    private bool Waits(int pin, byte vector)
+    {
+        ulong entry = Volatile.Read(ref _entries[pin]);
+        return (entry & RemoteIrr) != 0 && (byte)(entry & VectorField) == vector;
     }
 
     private void Check(int pin, string operation)

@@ -15,7 +15,8 @@ public sealed record IoApicOptions
 
     /// <summary>
     /// Told the pin whenever a level-triggered interrupt of it ends, so that a device whose line is held up for it can
-    /// look at its source again. Called with no lock held, on the thread that ended the interrupt.
+    /// look at its source again; a pin that falls in this call does not send again. Called with no lock held, on the thread that ended the
+    /// interrupt.
     /// </summary>
     public Action<int>? Ended { get; init; }
 

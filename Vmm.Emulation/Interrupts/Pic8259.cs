@@ -26,6 +26,7 @@ internal sealed class Pic8259(bool isMaster, byte elcrMask)
     private byte _inService;
     private byte _mask;
     private byte _lowestPriority = SpuriousPin;
+    private byte _ended;
 
     public byte VectorBase { get; private set; }
 
@@ -76,11 +77,22 @@ internal sealed class Pic8259(bool isMaster, byte elcrMask)
         if (!_autoEndOfInterrupt)
         {
             _inService |= bit;
+            return;
         }
-        else if (_rotateOnAutoEndOfInterrupt)
+
+        _ended |= bit;
+        if (_rotateOnAutoEndOfInterrupt)
         {
             _lowestPriority = (byte)pin;
         }
+    }
+
+    /// <summary>The pins whose interrupts have ended since this was last asked.</summary>
+    public byte TakeEnded()
+    {
+        byte ended = _ended;
+        _ended = 0;
+        return ended;
     }
 
     /// <summary>The slave's output rises.</summary>
@@ -306,6 +318,7 @@ internal sealed class Pic8259(bool isMaster, byte elcrMask)
             int pin = specific ? value & 7 : HighestInService();
             if (pin >= 0)
             {
+                _ended |= (byte)(_inService & (1 << pin));
                 _inService &= (byte)~(1 << pin);
                 _lowestPriority = rotate ? (byte)pin : _lowestPriority;
             }

@@ -55,9 +55,12 @@ internal sealed class PlatformChips : ILineTarget
             Fabric = new InterruptFabric(
                 Math.Max(HighestXApicId, machine.MaxCpus - 1), elsewhere: isSplit ? SendToHypervisor : null);
             IoApic = new IoApic(
-                Fabric, isSplit ? new IoApicOptions { PinCount = PinsInSplitMode, Routed = TellRoute } : new IoApicOptions());
+                Fabric,
+                isSplit
+                    ? new IoApicOptions { PinCount = PinsInSplitMode, Ended = TellPinEnded, Routed = TellRoute }
+                    : new IoApicOptions { Ended = TellPinEnded });
             _levelWatch = isSplit ? new LevelWatch(machine, time, IoApic.EndOfInterrupt) : null;
-            AtPic = new AtPic(new PicOutput(this));
+            AtPic = new AtPic(new PicOutput(this), machine.InterruptEvents.Ended);
             AtPit = new AtPit(time, time.Deadlines, machine.GetInterruptLine(TimerInterrupt));
         }
 
@@ -192,6 +195,17 @@ internal sealed class PlatformChips : ILineTarget
         }
     }
 
+    /// <summary>Raises a line that nobody holds up, and lets it fall.</summary>
+    public void Pulse(int line)
+    {
+        if (line is < AtPic.RequestCount and not TimerPin)
+        {
+            AtPic!.PulseIrq(line);
+        }
+
+        IoApic!.PulsePin(line == TimerInterrupt ? TimerPin : line);
+    }
+
     /// <summary>Delivers a message of a device.</summary>
     public bool SignalMessage(ulong address, uint data) => Fabric is not null
         ? Fabric.SignalMsi(address, data)
@@ -232,6 +246,19 @@ internal sealed class PlatformChips : ILineTarget
         }
 
         return isTaken;
+    }
+
+    private void TellPinEnded(int pin)
+    {
+        if (pin == TimerPin)
+        {
+            _machine.InterruptEvents.Ended(TimerInterrupt);
+        }
+
+        if (pin != TimerInterrupt)
+        {
+            _machine.InterruptEvents.Ended(pin);
+        }
     }
 
     private void TellRoute(int pin, InterruptMessage? message) => ((IBackendInterrupts)_machine.BackendVm).SetLevelRoute(

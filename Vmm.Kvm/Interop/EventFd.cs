@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime.InteropServices;
 using Vmm.Abstractions.Errors;
 
 namespace Vmm.Kvm.Interop;
@@ -19,10 +20,10 @@ internal sealed class EventFd : Descriptor
         return fd >= 0 ? new EventFd(fd) : throw KvmThrow.Host("eventfd", LibC.Errno);
     }
 
-    /// <summary>Adds to the counter.</summary>
-    public unsafe void Signal(ulong count = 1)
+    /// <summary>Adds to the counter of an eventfd, whoever has made it.</summary>
+    public static unsafe void Signal(SafeHandle descriptor, ulong count = 1)
     {
-        using DescriptorUse use = new(this);
+        using DescriptorUse use = new(descriptor);
 
         // SAFETY: eight bytes of a parameter on this stack.
         if (LibC.write(use.Number, &count, sizeof(ulong)) != sizeof(ulong))
@@ -31,11 +32,11 @@ internal sealed class EventFd : Descriptor
         }
     }
 
-    /// <summary>Takes the counter and sets it to zero.</summary>
+    /// <summary>Takes the counter of an eventfd and sets it to zero.</summary>
     /// <returns>What it was; zero if nobody signalled.</returns>
-    public unsafe ulong Take()
+    public static unsafe ulong Take(SafeHandle descriptor)
     {
-        using DescriptorUse use = new(this);
+        using DescriptorUse use = new(descriptor);
         ulong count = 0;
 
         // SAFETY: eight bytes of a local on this stack.
@@ -47,4 +48,11 @@ internal sealed class EventFd : Descriptor
         int errno = LibC.Errno;
         return errno == (int)VmmError.EAGAIN ? 0UL : throw KvmThrow.Host("read (eventfd)", errno);
     }
+
+    /// <summary>Adds to the counter.</summary>
+    public void Signal(ulong count = 1) => Signal(this, count);
+
+    /// <summary>Takes the counter and sets it to zero.</summary>
+    /// <returns>What it was; zero if nobody signalled.</returns>
+    public ulong Take() => Take(this);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime.InteropServices;
 using Vmm.Abstractions.Errors;
 
 namespace Vmm.Kvm.Interop;
@@ -50,17 +51,17 @@ internal sealed partial class KvmVmFd
     }
 
     /// <summary>KVM_IRQFD: writes to the eventfd raise the GSI.</summary>
-    public void AssignIrqfd(EventFd trigger, uint gsi) => Irqfd(trigger, gsi, KvmIrqfdFlags.None, null);
-
-    /// <summary>KVM_IRQFD in resampling mode: the line stays up until the guest ends the interrupt.</summary>
-    /// <param name="trigger">Raises the line.</param>
+    /// <param name="trigger">The eventfd.</param>
     /// <param name="gsi">The global system interrupt.</param>
-    /// <param name="resample">Is signalled at the guest's EOI, after KVM has lowered the line.</param>
-    public void AssignIrqfd(EventFd trigger, uint gsi, EventFd resample) =>
-        Irqfd(trigger, gsi, KvmIrqfdFlags.Resample, resample);
+    /// <param name="resample">
+    /// Null: the line rises and falls. Else it stays up until the guest ends the interrupt; this eventfd is signalled then, after KVM has
+    /// lowered the line.
+    /// </param>
+    public void AssignIrqfd(SafeHandle trigger, uint gsi, SafeHandle? resample = null) =>
+        Irqfd(trigger, gsi, resample is null ? KvmIrqfdFlags.None : KvmIrqfdFlags.Resample, resample);
 
     /// <summary>KVM_IRQFD with the deassign flag.</summary>
-    public void DeassignIrqfd(EventFd trigger, uint gsi) => Irqfd(trigger, gsi, KvmIrqfdFlags.Deassign, null);
+    public void DeassignIrqfd(SafeHandle trigger, uint gsi) => Irqfd(trigger, gsi, KvmIrqfdFlags.Deassign, null);
 
     /// <summary>KVM_IOEVENTFD: writes of the guest signal the eventfd instead of leaving the guest.</summary>
     /// <param name="target">Is signalled.</param>
@@ -93,7 +94,7 @@ internal sealed partial class KvmVmFd
     public void ReinjectControl(bool reinject) =>
         Ioctl(KvmRequests.ReinjectControl, new KvmReinjectControl { PitReinject = reinject ? (byte)1 : (byte)0 });
 
-    private void Irqfd(EventFd trigger, uint gsi, KvmIrqfdFlags flags, EventFd? resample)
+    private void Irqfd(SafeHandle trigger, uint gsi, KvmIrqfdFlags flags, SafeHandle? resample)
     {
         using DescriptorUse triggerUse = new(trigger);
         using DescriptorUse resampleUse = new(resample);

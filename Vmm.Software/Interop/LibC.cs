@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 using Vmm.Abstractions.Errors;
 
@@ -10,7 +9,7 @@ using Vmm.Abstractions.Errors;
 namespace Vmm.Software.Interop;
 
 /// <summary>The C library, under its own names: every call of this assembly to the host. What Mono.Posix has comes from there.</summary>
-internal static partial class LibC
+internal static unsafe partial class LibC
 {
     /// <summary>The page size of x86-64, in bytes.</summary>
     public const int PageSize = 4096;
@@ -27,7 +26,19 @@ internal static partial class LibC
     /// <summary>Reading an eventfd without a count does not wait.</summary>
     public const int EFD_NONBLOCK = 0x800;
 
-    /// <summary>There is something to read.</summary>
+    /// <summary>The descriptor of an epoll set is closed on exec.</summary>
+    public const int EPOLL_CLOEXEC = 0x80000;
+
+    /// <summary>Adds a descriptor to an epoll set.</summary>
+    public const int EPOLL_CTL_ADD = 1;
+
+    /// <summary>Takes a descriptor out of an epoll set.</summary>
+    public const int EPOLL_CTL_DEL = 2;
+
+    /// <summary>There is something to read, to epoll.</summary>
+    public const uint EPOLLIN = 1;
+
+    /// <summary>There is something to read, to poll.</summary>
     public const short POLLIN = 1;
 
     /// <summary>How late the thread may be woken, in nanoseconds.</summary>
@@ -48,19 +59,28 @@ internal static partial class LibC
     public static partial int close(int fd);
 
     [LibraryImport(Library, SetLastError = true)]
+    public static partial nint read(int fd, void* buffer, nuint count);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial nint write(int fd, void* buffer, nuint count);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int eventfd(uint initialValue, int flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int epoll_create1(int flags);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int epoll_ctl(int set, int operation, int fd, EventDescriptors.EpollEvent* wanted);
+
+    [LibraryImport(Library, SetLastError = true)]
+    public static partial int epoll_wait(int set, EventDescriptors.EpollEvent* events, int count, int milliseconds);
+
+    [LibraryImport(Library, SetLastError = true)]
     public static partial int madvise(nint address, nuint length, int advice);
 
     [LibraryImport(Library, SetLastError = true)]
-    public static partial int eventfd(uint initial, int flags);
-
-    [LibraryImport(Library, SetLastError = true)]
-    public static unsafe partial int ppoll(PollFd* descriptors, nuint count, TimeSpec* limit, void* mask);
-
-    [LibraryImport(Library, SetLastError = true)]
-    public static unsafe partial nint read(SafeFileHandle fd, void* buffer, nuint count);
-
-    [LibraryImport(Library, SetLastError = true)]
-    public static unsafe partial nint write(SafeFileHandle fd, void* buffer, nuint count);
+    public static partial int ppoll(PollFd* descriptors, nuint count, TimeSpec* limit, void* mask);
 
     [LibraryImport(Library, SetLastError = true)]
     public static partial int prctl(int option, nuint second, nuint third, nuint fourth, nuint fifth);

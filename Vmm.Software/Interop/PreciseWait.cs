@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Diagnostics;
-using Microsoft.Win32.SafeHandles;
+using System.Runtime.InteropServices;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Time;
@@ -13,14 +13,8 @@ internal sealed class PreciseWait : IPreciseWait
 {
     private const long NanosecondsPerSecond = 1_000_000_000;
 
-    private readonly SafeFileHandle _wake;
+    private readonly SafeHandle _wake = EventDescriptors.Create();
     private int _thread;
-
-    public PreciseWait()
-    {
-        int fd = LibC.eventfd(0, LibC.EFD_CLOEXEC | LibC.EFD_NONBLOCK);
-        _wake = fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw Refused("eventfd", LibC.Errno);
-    }
 
     /// <inheritdoc/>
     public void WaitUntil(HostTime time)
@@ -36,20 +30,11 @@ internal sealed class PreciseWait : IPreciseWait
             Poll(new TimeSpec { Seconds = left / NanosecondsPerSecond, Nanoseconds = left % NanosecondsPerSecond });
         }
 
-        Take();
+        EventDescriptors.Take(_wake);
     }
 
     /// <inheritdoc/>
-    public unsafe void Wake()
-    {
-        ulong one = 1;
-
-        // SAFETY: eight bytes of a local on this stack. A counter that is full (EAGAIN) has woken somebody already.
-        if (LibC.write(_wake, &one, sizeof(ulong)) < 0 && LibC.Errno is var error && error != VmmError.EAGAIN)
-        {
-            throw Refused("write (eventfd)", error);
-        }
-    }
+    public void Wake() => EventDescriptors.Signal(_wake);
 
     /// <inheritdoc/>
     public void Dispose() => _wake.Dispose();
@@ -59,37 +44,15 @@ internal sealed class PreciseWait : IPreciseWait
 
     private unsafe void Poll(TimeSpec? limit)
     {
+        using EventDescriptors.Use use = new(_wake);
         TimeSpec left = limit.GetValueOrDefault();
-        bool isHeld = false;
-        try
-        {
-            _wake.DangerousAddRef(ref isHeld);
-            PollFd descriptor = new() { Fd = (int)_wake.DangerousGetHandle(), Events = LibC.POLLIN };
+        PollFd descriptor = new() { Fd = use.Number, Events = LibC.POLLIN };
 
-            // SAFETY: locals of this stack; the descriptor is held; without a mask the thread's own stays.
-            if (LibC.ppoll(&descriptor, 1, limit is null ? null : &left, null) < 0
-                && LibC.Errno is var error && error != VmmError.EINTR)
-            {
-                throw Refused("ppoll", error);
-            }
-        }
-        finally
+        // SAFETY: locals of this stack; without a mask the thread's own stays.
+        if (LibC.ppoll(&descriptor, 1, limit is null ? null : &left, null) < 0
+            && LibC.Errno is var error && error != VmmError.EINTR)
         {
-            if (isHeld)
-            {
-                _wake.DangerousRelease();
-            }
-        }
-    }
-
-    private unsafe void Take()
-    {
-        ulong count;
-
-        // SAFETY: eight bytes of a local on this stack.
-        if (LibC.read(_wake, &count, sizeof(ulong)) < 0 && LibC.Errno is var error && error != VmmError.EAGAIN)
-        {
-            throw Refused("read (eventfd)", error);
+            throw new VmmException("ppoll", error, "the timer thread cannot wait");
         }
     }
 
@@ -104,6 +67,4 @@ internal sealed class PreciseWait : IPreciseWait
             _ = LibC.prctl(LibC.PR_SET_TIMERSLACK, 1, 0, 0, 0);
         }
     }
-
-    private static VmmException Refused(string call, VmmError error) => new(call, error, "the timer thread cannot wait");
 }

@@ -206,6 +206,20 @@ internal sealed class LongModeMachine : IDisposable
         exit.Port.Port.Should().Be(EndPort, $"{exit}{Fault(exit)}");
     }
 
+    /// <summary>Reinitializes the VM, whose vCPUs begin again.</summary>
+    public void Reinitialize()
+    {
+        using (IVcpuFreeze freeze = Machine.FreezeVcpus())
+        {
+            Machine.Reinitialize(freeze, ReinitializeFlags.ForceSuspend);
+        }
+
+        foreach (VirtualCpu cpu in Machine.Vcpus)
+        {
+            Prepare(cpu);
+        }
+    }
+
     /// <summary>What an exception's frame says.</summary>
     private string Fault(in VmExit exit)
     {

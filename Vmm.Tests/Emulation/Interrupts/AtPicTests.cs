@@ -65,6 +65,46 @@ public sealed class AtPicTests
     }
 
     [Test]
+    public void Ends_of_interrupts_are_told_and_a_request_that_falls_then_does_not_interrupt_again()
+    {
+        List<int> ended = [];
+        _pic = new AtPic(_output, request =>
+        {
+            ended.Add(request);
+            _pic.DeassertIrq(request);
+        });
+        Initialize(icw4: 1);
+        _pic.SetTrigger(5, level: true);
+        _pic.SetTrigger(11, level: true);
+        _pic.AssertIrq(5);
+        _pic.AssertIrq(11);
+
+        _pic.Acknowledge().Should().Be(SlaveBase + 3);
+        Write(0x20, 0x60 | 4);
+        ended.Should().BeEmpty("request 4 is not in service");
+        Write(0xa0, 0x20);
+        Write(0x20, 0x20);
+        _pic.Acknowledge().Should().Be(MasterBase + 5);
+        Write(0x20, 0x20);
+
+        ended.Should().Equal(11, 5);
+        _output.Level.Should().BeFalse();
+    }
+
+    [Test]
+    public void Automatic_end_of_an_interrupt_is_told_at_its_acknowledgement()
+    {
+        List<int> ended = [];
+        _pic = new AtPic(_output, ended.Add);
+        Initialize(icw4: 3);
+        _pic.AssertIrq(6);
+
+        _pic.Acknowledge();
+
+        ended.Should().Equal(6);
+    }
+
+    [Test]
     public void Poll_acknowledges()
     {
         _pic.AssertIrq(3);

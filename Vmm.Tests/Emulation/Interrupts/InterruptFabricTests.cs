@@ -152,6 +152,20 @@ public sealed class InterruptFabricTests
     }
 
     [Test]
+    public void Pin_that_falls_when_its_device_is_told_of_the_end_does_not_send_again()
+    {
+        Create(1, x2: false);
+        IoApic? ioApic = null;
+        ioApic = new(_fabric, new IoApicOptions { Ended = pin => ioApic!.DeassertPin(pin) });
+        Program(ioApic, 5, 0x8000u | Vector);
+        ioApic.AssertPin(5);
+
+        (_cpus[0].TakeAndEnd(), _cpus[0].TakeAndEnd()).Should().Be((Vector, -1));
+        ioApic.AssertPin(5);
+        _cpus[0].TakeAndEnd().Should().Be(Vector, "the pin waits for no end any more");
+    }
+
+    [Test]
     public void Io_apic_refuses_by_the_documented_errors()
     {
         Create(1, x2: false);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Iced.Intel;
+using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Machine;
-using Vmm.Kvm;
+using Vmm.Software;
 using Vmm.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -25,18 +26,27 @@ internal sealed class ChipGuest : IDisposable
     public const uint Divide = 0x3e0;
 
     private const ulong Routines = 0x60000;
-    private readonly KvmBackend _backend;
+    private readonly IHypervisorBackend _backend;
     private ulong _nextRoutine = Routines;
 
-    public ChipGuest(InterruptControllerMode mode = InterruptControllerMode.Userspace, int cpus = 1)
+    public ChipGuest(ChipHost host = ChipHost.Userspace, int cpus = 1)
     {
-        _backend = KvmRequirement.OpenBackend();
+        _backend = host == ChipHost.Software ? new SoftwareBackend() : KvmRequirement.OpenBackend();
+        InterruptControllerMode mode = host switch
+        {
+            ChipHost.Split => InterruptControllerMode.Split,
+            ChipHost.Kernel => InterruptControllerMode.Kernel,
+            _ => InterruptControllerMode.Userspace,
+        };
         Machine = new LongModeMachine(_backend, mode, cpus, chips: true);
     }
 
+    /// <summary>The events of the host that executes the guest.</summary>
+    public IHostEvents Events => (IHostEvents)_backend;
+
     public LongModeMachine Machine { get; }
 
-    /// <summary>Whether the host is a PVM one, which interprets kernel-mode code.</summary>
+    /// <summary>Whether the host is KVM on a PVM one, which interprets kernel-mode code.</summary>
     public bool IsInterpreted => _backend.Description.InterpretsKernelMode;
 
     /// <summary>The value of a counter in the guest's memory.</summary>

@@ -3,7 +3,6 @@
 using System.Buffers.Binary;
 using Vmm.Abstractions.Chips;
 using Vmm.Abstractions.Errors;
-using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.State;
 using Vmm.Emulation.Interrupts;
 using Vmm.Emulation.Timers;
@@ -19,11 +18,11 @@ public sealed class HypervisorChipTests
     private const byte Vector = 0x45;
     private const int Pin = 20;
 
-    [TestCase(InterruptControllerMode.Kernel)]
-    [TestCase(InterruptControllerMode.Split)]
-    public void Local_APIC_shows_what_the_guest_wrote(InterruptControllerMode mode)
+    [TestCase(ChipHost.Kernel)]
+    [TestCase(ChipHost.Split)]
+    public void Local_APIC_shows_what_the_guest_wrote(ChipHost host)
     {
-        using ChipGuest guest = new(mode);
+        using ChipGuest guest = new(host);
         guest.Machine.Assemble(a =>
         {
             ChipGuest.EnableLocalApic(a);
@@ -48,11 +47,11 @@ public sealed class HypervisorChipTests
         state.Id.Should().Be(0);
     }
 
-    [TestCase(InterruptControllerMode.Kernel)]
-    [TestCase(InterruptControllerMode.Split)]
-    public void Local_APIC_takes_its_layout_back(InterruptControllerMode mode)
+    [TestCase(ChipHost.Kernel)]
+    [TestCase(ChipHost.Split)]
+    public void Local_APIC_takes_its_layout_back(ChipHost host)
     {
-        using ChipGuest guest = new(mode);
+        using ChipGuest guest = new(host);
         guest.Machine.Assemble(a =>
         {
             ChipGuest.EnableLocalApic(a);
@@ -74,11 +73,11 @@ public sealed class HypervisorChipTests
         Read(apic).Should().Equal(saved);
     }
 
-    [TestCase(InterruptControllerMode.Kernel)]
-    [TestCase(InterruptControllerMode.Split)]
-    public void Timer_goes_on_from_the_count_that_is_put_there(InterruptControllerMode mode)
+    [TestCase(ChipHost.Kernel)]
+    [TestCase(ChipHost.Split)]
+    public void Timer_goes_on_from_the_count_that_is_put_there(ChipHost host)
     {
-        using ChipGuest guest = new(mode);
+        using ChipGuest guest = new(host);
         guest.Handle(Vector, ChipGuest.EndOfInterrupt);
         guest.Machine.Assemble(a => ChipGuest.WaitFor(a, 1));
         HypervisorLocalApic apic = LocalApic(guest);
@@ -99,7 +98,7 @@ public sealed class HypervisorChipTests
     [Test]
     public void IO_APIC_shows_what_the_guest_wrote_and_takes_it_back()
     {
-        using ChipGuest guest = new(InterruptControllerMode.Kernel);
+        using ChipGuest guest = new(ChipHost.Kernel);
         guest.Machine.Assemble(a =>
         {
             ChipGuest.RoutePin(a, Pin, 0x18000 | Vector);
@@ -126,7 +125,7 @@ public sealed class HypervisorChipTests
     [Test]
     public void Pair_of_8259_shows_what_the_guest_wrote_and_takes_it_back()
     {
-        using ChipGuest guest = new(InterruptControllerMode.Kernel);
+        using ChipGuest guest = new(ChipHost.Kernel);
         guest.Machine.Assemble(a =>
         {
             ChipGuest.InitializePic(a, mask: 0x5a);
@@ -155,7 +154,7 @@ public sealed class HypervisorChipTests
     [Test]
     public void Pit_shows_what_the_guest_wrote_and_takes_it_back()
     {
-        using ChipGuest guest = new(InterruptControllerMode.Kernel);
+        using ChipGuest guest = new(ChipHost.Kernel);
         guest.Machine.Assemble(a =>
         {
             ChipGuest.StartPit(a, 50_000);
@@ -187,15 +186,16 @@ public sealed class HypervisorChipTests
         WithoutTimes(Read(chip)).Should().Equal(WithoutTimes(saved));
     }
 
-    [TestCase(InterruptControllerMode.Userspace)]
-    [TestCase(InterruptControllerMode.Split)]
-    [TestCase(InterruptControllerMode.Kernel)]
-    public void Accessors_interrupt_the_guest(InterruptControllerMode mode)
+    [TestCase(ChipHost.Userspace)]
+    [TestCase(ChipHost.Split)]
+    [TestCase(ChipHost.Kernel)]
+    [TestCase(ChipHost.Software)]
+    public void Accessors_interrupt_the_guest(ChipHost host)
     {
         const byte PinVector = Vector + 1;
         const byte LocalVector = Vector + 2;
         const byte PicVector = 0x20 + 5;
-        using ChipGuest guest = new(mode);
+        using ChipGuest guest = new(host);
         IPlatformChips chips = guest.Machine.Machine;
         guest.Machine.Machine.Ports.Attach(0x300, new Trigger(
             () => chips.GetLocalApic(default).SetInterrupt(Vector, level: false),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Iced.Intel;
-using Vmm.Abstractions.Machine;
 using Vmm.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -11,11 +10,11 @@ namespace Vmm.Tests.Kvm.Chips;
 /// Which of several events comes first, as the guest sees it: the same with the engine's interrupt controllers and with KVM's
 /// (SDM volume 3, "Priority Among Concurrent Events", "Masking Maskable Hardware Interrupts", "Handling Multiple NMIs").
 /// </summary>
-[Category("Kvm")]
-[TestFixture(InterruptControllerMode.Userspace)]
-[TestFixture(InterruptControllerMode.Split)]
-[TestFixture(InterruptControllerMode.Kernel)]
-public sealed class InterruptOrderTests(InterruptControllerMode mode)
+[TestFixture(ChipHost.Userspace, Category = "Kvm")]
+[TestFixture(ChipHost.Split, Category = "Kvm")]
+[TestFixture(ChipHost.Kernel, Category = "Kvm")]
+[TestFixture(ChipHost.Software)]
+public sealed class InterruptOrderTests(ChipHost host)
 {
     private const uint SelfFixed = 0x44000;
     private const uint NmiToDestination = 0x4400;
@@ -68,7 +67,7 @@ public sealed class InterruptOrderTests(InterruptControllerMode mode)
         // In split mode KVM may deliver what its local APIC has while it asks for the vector of the pair, which is not its own.
         byte[] seen = Run(guest);
         seen.Should().BeEquivalentTo(new[] { PicTimer, (byte)0xe1 });
-        (mode == InterruptControllerMode.Split || seen[0] == PicTimer).Should().BeTrue("the pair comes first, not {0:x}", seen[0]);
+        (host == ChipHost.Split || seen[0] == PicTimer).Should().BeTrue("the pair comes first, not {0:x}", seen[0]);
     }
 
     [Test]
@@ -91,7 +90,7 @@ public sealed class InterruptOrderTests(InterruptControllerMode mode)
     [Test]
     public void NMI_waits_until_the_handler_of_the_one_before_returns()
     {
-        using ChipGuest guest = new(mode);
+        using ChipGuest guest = new(host);
         guest.Handle(Nmi, a =>
         {
             Label second = a.CreateLabel();
@@ -142,7 +141,7 @@ public sealed class InterruptOrderTests(InterruptControllerMode mode)
     [Test]
     public void Interrupt_waits_for_the_instruction_behind_STI()
     {
-        using ChipGuest guest = new(mode);
+        using ChipGuest guest = new(host);
         guest.Handle(0x41, a =>
         {
             a.mov(rax, ChipGuest.Counter + 8);
@@ -232,7 +231,7 @@ public sealed class InterruptOrderTests(InterruptControllerMode mode)
 
     private ChipGuest Create(params byte[] vectors)
     {
-        ChipGuest guest = new(mode);
+        ChipGuest guest = new(host);
         foreach (byte vector in vectors)
         {
             guest.Handle(vector, a =>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Iced.Intel;
-using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Engine;
 using Vmm.Tests.Support;
@@ -10,21 +9,20 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Vmm.Tests.Kvm.Chips;
 
 /// <summary>Processors start each other and interrupt each other.</summary>
-[Category("Kvm")]
-public sealed class ProcessorStartTests
+[TestFixture(ChipHost.Userspace, Category = "Kvm")]
+[TestFixture(ChipHost.Split, Category = "Kvm")]
+[TestFixture(ChipHost.Kernel, Category = "Kvm")]
+[TestFixture(ChipHost.Software)]
+public sealed class ProcessorStartTests(ChipHost host)
 {
     private const byte Vector = 0x41;
     private const int Started = 3;
 
-    [TestCase(InterruptControllerMode.Userspace, 2)]
-    [TestCase(InterruptControllerMode.Userspace, 8)]
-    [TestCase(InterruptControllerMode.Kernel, 2)]
-    [TestCase(InterruptControllerMode.Kernel, 8)]
-    [TestCase(InterruptControllerMode.Split, 2)]
-    [TestCase(InterruptControllerMode.Split, 8)]
-    public void Processors_are_started_by_INIT_and_start_up(InterruptControllerMode mode, int cpus)
+    [TestCase(2)]
+    [TestCase(8)]
+    public void Processors_are_started_by_INIT_and_start_up(int cpus)
     {
-        using ChipGuest guest = new(mode, cpus);
+        using ChipGuest guest = new(host, cpus);
         guest.Machine.Assemble(LongModeMachine.OthersCode, a =>
         {
             Label again = a.CreateLabel();
@@ -50,13 +48,11 @@ public sealed class ProcessorStartTests
         guest.Count(Started).Should().Be((ulong)cpus - 1);
     }
 
-    [TestCase(InterruptControllerMode.Userspace)]
-    [TestCase(InterruptControllerMode.Kernel)]
-    [TestCase(InterruptControllerMode.Split)]
-    public void Two_processors_interrupt_each_other(InterruptControllerMode mode)
+    [Test]
+    public void Two_processors_interrupt_each_other()
     {
         const int Rounds = 50;
-        using ChipGuest guest = new(mode, cpus: 2);
+        using ChipGuest guest = new(host, cpus: 2);
 
         // vCPU 0 counts in counter 0 and tells vCPU 1, which counts in counter 1 and tells vCPU 0.
         guest.Handle(Vector, ChipGuest.EndOfInterrupt, counter: 0);
