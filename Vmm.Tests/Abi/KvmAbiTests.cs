@@ -19,6 +19,7 @@ public sealed class KvmAbiTests
         typeof(DescriptorUse),
         typeof(KvmVcpuSession),
         typeof(PollFd),
+        typeof(EpollEvent),
     ];
 
     private static KvmAbiTable Table => KvmAbiTable.Instance;
@@ -72,6 +73,13 @@ public sealed class KvmAbiTests
     }
 
     /// <summary>The C library's, not KVM's: an int and two shorts (poll(2)).</summary>
+    [Test]
+    public void An_event_of_epoll_is_packed()
+    {
+        System.Runtime.CompilerServices.Unsafe.SizeOf<EpollEvent>().Should().Be(12);
+        System.Runtime.InteropServices.Marshal.OffsetOf<EpollEvent>(nameof(EpollEvent.Data)).Should().Be(4);
+    }
+
     [Test]
     public void A_poll_descriptor_has_eight_bytes() => System.Runtime.CompilerServices.Unsafe.SizeOf<PollFd>().Should().Be(8);
 
