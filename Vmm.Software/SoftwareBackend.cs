@@ -76,7 +76,7 @@ public sealed class SoftwareBackend : IHypervisorBackend, IPreciseWaitProvider, 
                 "CreateVm", VmmError.ENOTSUP, $"time that instructions make is for one vCPU, not for {options.MaxCpus}");
         }
 
-        return new SoftwareVm(options, _options.Time);
+        return new SoftwareVm(options, _options);
     }
 
     /// <inheritdoc/>

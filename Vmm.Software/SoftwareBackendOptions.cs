@@ -11,6 +11,15 @@ public sealed record SoftwareBackendOptions
     /// <summary>How many vCPUs a VM may have, 1 or more.</summary>
     public int MaxCpus { get; init; } = DefaultMaxCpus;
 
+    /// <summary>How often a block of code is executed before it becomes code of the host, unless said otherwise.</summary>
+    public const int DefaultTranslatesAfter = 20_000;
+
+    /// <summary>
+    /// How often a block of 64-bit code is executed before the host's runtime compiles it, on a thread of its pool; 0 for never. It
+    /// changes nothing but speed.
+    /// </summary>
+    public int TranslatesAfter { get; init; } = DefaultTranslatesAfter;
+
     /// <summary>Time that instructions make, for runs that can be repeated: of one VM with one vCPU. Null: the host's time.</summary>
     public InstructionTime? Time { get; init; }
 }

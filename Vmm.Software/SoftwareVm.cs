@@ -16,15 +16,19 @@ internal sealed class SoftwareVm : IBackendVm
     private MemoryRegion[] _regions = [];
     private int _mapVersion;
 
-    public SoftwareVm(in BackendVmOptions options, InstructionTime? time)
+    public SoftwareVm(in BackendVmOptions options, SoftwareBackendOptions backend)
     {
         Options = options;
-        Time = time;
-        Clock = new SoftwareClock(time);
+        TranslatesAfter = backend.TranslatesAfter;
+        Time = backend.Time;
+        Clock = new SoftwareClock(Time);
     }
 
     /// <summary>How the VM was made.</summary>
     public BackendVmOptions Options { get; }
+
+    /// <inheritdoc cref="SoftwareBackendOptions.TranslatesAfter"/>
+    public int TranslatesAfter { get; }
 
     /// <summary>The rare accesses that need memory for one vCPU alone.</summary>
     public VcpuExclusion Exclusion { get; } = new();

@@ -34,7 +34,14 @@ internal static class EmulationBenchmarks
             using CReference? reference = CReference.TryBuild();
             Execute("register loop", GuestLoops.Registers, reference, CReference.RegisterLoop);
             Execute("copy loop", GuestLoops.Copy, reference, CReference.CopyLoop);
-            Execute("copy loop, paging on", GuestLoops.CopyPaged, null, CReference.CopyLoop);
+            foreach (bool translated in (ReadOnlySpan<bool>)[false, true])
+            {
+                string how = translated ? ", translated" : "";
+                Execute("64-bit register loop" + how, () => Translated(GuestLoops.RegistersPaged(), translated), null, CReference.RegisterLoop);
+                Execute("64-bit copy loop" + how, () => Translated(GuestLoops.CopyPaged(), translated), null, CReference.CopyLoop);
+                Execute("64-bit big numbers" + how, () => Translated(GuestLoops.BigNumbersPaged(), translated), null, CReference.CopyLoop);
+            }
+
             Execute("scalar doubles", GuestLoops.Doubles, null, CReference.RegisterLoop);
             Execute("x87", GuestLoops.X87, null, CReference.RegisterLoop);
         }
@@ -45,6 +52,12 @@ internal static class EmulationBenchmarks
         }
 
         return 0;
+    }
+
+    private static FlatCpu Translated(FlatCpu cpu, bool translated)
+    {
+        cpu.State.TranslatesAfter = translated ? 1000 : 0;
+        return cpu;
     }
 
     private static void Decode(CodeSize codeSize)

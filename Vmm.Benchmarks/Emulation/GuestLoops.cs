@@ -36,6 +36,18 @@ internal static class GuestLoops
     internal static readonly byte[] X87Code =
         [0xD8, 0xC1, 0xD8, 0xE1, 0xD9, 0xCA, 0xD9, 0xCA, 0xD8, 0xCB, 0xD8, 0xC1, 0xEB, 0xF2];
 
+    /// <summary>
+    /// Multiplies a number of 256 words by one and adds: start: mov ecx, 256; mov esi, 0x10000; mov edi, 0x20000; xor r8d, r8d;
+    /// next: mov rax, [rsi]; mul r9; add rax, r8; adc rdx, 0; add [rdi], rax; adc rdx, 0; mov r8, rdx; add rsi, 8; add rdi, 8;
+    /// dec ecx; jnz next; jmp start
+    /// </summary>
+    internal static readonly byte[] BigNumberCode =
+    [
+        0xB9, 0x00, 0x01, 0x00, 0x00, 0xBE, 0x00, 0x00, 0x01, 0x00, 0xBF, 0x00, 0x00, 0x02, 0x00, 0x45, 0x31, 0xC0, 0x48,
+        0x8B, 0x06, 0x49, 0xF7, 0xE1, 0x4C, 0x01, 0xC0, 0x48, 0x83, 0xD2, 0x00, 0x48, 0x01, 0x07, 0x48, 0x83, 0xD2, 0x00,
+        0x49, 0x89, 0xD0, 0x48, 0x83, 0xC6, 0x08, 0x48, 0x83, 0xC7, 0x08, 0xFF, 0xC9, 0x75, 0xDD, 0xEB, 0xC9,
+    ];
+
     internal static FlatCpu Doubles()
     {
         FlatCpu cpu = Create(DoubleCode, paging: false);
@@ -67,6 +79,10 @@ internal static class GuestLoops
     internal static FlatCpu Copy() => Create(CopyCode, paging: false);
 
     internal static FlatCpu CopyPaged() => Create(CopyCode, paging: true);
+
+    internal static FlatCpu RegistersPaged() => Create(RegisterCode, paging: true);
+
+    internal static FlatCpu BigNumbersPaged() => Create(BigNumberCode, paging: true);
 
     /// <summary>64-bit with identity-mapped 2 MiB pages, or 32-bit without paging.</summary>
     private static FlatCpu Create(byte[] code, bool paging)

@@ -114,7 +114,11 @@ public sealed partial class CpuState
     }
 
     /// <summary>SF differs from OF.</summary>
-    private bool IsLess => (long)((ulong)FlagResult ^ FlagCarries ^ FlagCarries << 1 ^ FlagCarries << 63) < 0;
+    private bool IsLess
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => (long)((ulong)FlagResult ^ FlagCarries ^ FlagCarries << 1 ^ FlagCarries << 63) < 0;
+    }
 
     /// <summary>Code that was decoded may have been written: blocks compare their bytes before they run again, the running one ends.</summary>
     internal void CodeChanged()

@@ -19,11 +19,12 @@ internal static partial class Interpreter<TCpu>
         internal const int MaximumLength = 256;
 
         /// <summary>Instructions of a block at most.</summary>
-        internal const int MaximumCount = 32;
+        internal const int MaximumCount = 24;
 
         private const int FirstBlocks = 64;
         private const int MostBlocks = 1 << 16;
         private const int MostJumps = 1 << 13;
+        private const int MostTranslations = 1 << 12;
         private const int OpsPerBlock = 6;
         private const int BytesPerBlock = 24;
 
@@ -36,6 +37,7 @@ internal static partial class Interpreter<TCpu>
         private int _blockCount;
         private int _opCount;
         private int _byteCount;
+        private int _translationCount;
 
         /// <summary>A place to decode to.</summary>
         internal Span<MicroOp> Scratch => _scratch;
@@ -79,6 +81,8 @@ internal static partial class Interpreter<TCpu>
             return ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(_ops), index);
         }
 
+        internal ReadOnlySpan<MicroOp> Ops(in Block block) => _ops.AsSpan(block.First, block.Count);
+
         internal ReadOnlySpan<byte> Bytes(in Block block) => _bytes.AsSpan(block.BytesAt, block.Length);
 
         /// <summary>The index of a block, or -1.</summary>
@@ -103,11 +107,13 @@ internal static partial class Interpreter<TCpu>
 
             if (_blocks.Length == MostBlocks)
             {
+                Array.Clear(_blocks);
                 Array.Clear(_buckets);
                 Array.Clear(_jumps);
                 _blockCount = 0;
                 _opCount = 0;
                 _byteCount = 0;
+                _translationCount = 0;
                 return true;
             }
 
@@ -161,11 +167,16 @@ internal static partial class Interpreter<TCpu>
             return true;
         }
 
+        /// <summary>Whether one more block may be translated.</summary>
+        internal bool CountTranslation() => _translationCount < MostTranslations && ++_translationCount != 0;
+
         /// <summary>Leaves a block without instructions; unless the code is such that there are none, another takes its place.</summary>
         internal static void Retire(ref Block block, bool isEmpty)
         {
             block.Count = 0;
             block.Epoch = -1;
+            block.Translation = null;
+            block.Heat = 0;
             if (!isEmpty)
             {
                 block.Physical = ulong.MaxValue;
@@ -181,6 +192,12 @@ internal static partial class Interpreter<TCpu>
             internal int First;
             internal int BytesAt;
             internal long Epoch;
+
+            /// <summary>The block as a method, asked for when it was executed often enough.</summary>
+            internal BlockTranslation? Translation;
+
+            /// <summary>How often it is still executed before it is translated; 0 when it will not be.</summary>
+            internal int Heat;
 
             /// <summary>The next in the bucket, plus one.</summary>
             internal int Next;

@@ -40,8 +40,24 @@ internal static partial class Interpreter<TCpu>
                 break;
             }
 
-            s.BlockEnd = (int)Math.Min(left, block.Count);
-            int executed = RunBlock(ref cpu, s, ref blocks.Op(block.First), rip);
+            int executed;
+            if (IsTranslatable && block.Translation is { Code: { } code } && left >= block.Count)
+            {
+                s.BlockEnd = block.Count;
+                executed = code(ref cpu, ref blocks.Op(block.First), rip, (int)Math.Min(left, int.MaxValue));
+            }
+            else
+            {
+                if (IsTranslatable && block.Heat != 0 && --block.Heat == 0)
+                {
+                    Translate(s, blocks, ref block);
+                    continue;
+                }
+
+                s.BlockEnd = (int)Math.Min(left, block.Count);
+                executed = RunBlock(ref cpu, s, ref blocks.Op(block.First), rip);
+            }
+
             if (executed < 0)
             {
                 count = maximum - left + ~executed;
@@ -223,6 +239,8 @@ internal static partial class Interpreter<TCpu>
         }
 
         block.Epoch = s.CodeEpoch;
+        block.Translation = null;
+        block.Heat = block.Mode == CodeSize.Bits64 ? s.TranslatesAfter : 0;
         if (s.CodePages.Add(block.Physical, length))
         {
             s.Translations.DropHostWrites(block.Physical & ~PageMask);

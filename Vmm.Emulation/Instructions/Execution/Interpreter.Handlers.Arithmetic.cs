@@ -105,9 +105,17 @@ internal static partial class Interpreter<TCpu>
         public static Operation Operation => Operation.Ror;
     }
 
+    /// <summary>What an operation does with the status flags: ADC, SBB, INC and DEC look at CF, NOT at none.</summary>
+    private static FlagUse FlagUseOf(Operation operation) => operation switch
+    {
+        Operation.Adc or Operation.Sbb or Operation.Inc or Operation.Dec or Operation.Rol or Operation.Ror => FlagUse.Reads | FlagUse.Replaces,
+        Operation.Not => FlagUse.None,
+        _ => FlagUse.Replaces,
+    };
+
     /// <summary>Computes and commits to a register: what all register forms of the two-operand arithmetic are.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void BinaryToRegister<TOperation, T>(CpuState s, int destination, T right)
+    private static void BinaryToRegister<TOperation, T>(CpuState s, int destination, T right, bool keepsFlags)
         where TOperation : struct, IOperation
         where T : unmanaged, IBinaryInteger<T>
     {
@@ -117,12 +125,15 @@ internal static partial class Interpreter<TCpu>
             SetLow(s, destination, result);
         }
 
-        s.SetResult(result, carries);
+        if (keepsFlags)
+        {
+            s.SetResult(result, carries);
+        }
     }
 
     /// <summary>The destination is in memory that the host address was found of.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void BinaryToMemory<TOperation, T>(CpuState s, ref byte at, T right)
+    private static void BinaryToMemory<TOperation, T>(CpuState s, ref byte at, T right, bool keepsFlags)
         where TOperation : struct, IOperation
         where T : unmanaged, IBinaryInteger<T>
     {
@@ -132,189 +143,239 @@ internal static partial class Interpreter<TCpu>
             Unsafe.WriteUnaligned(ref at, result);
         }
 
-        s.SetResult(result, carries);
-    }
-
-    private sealed class BinaryRegisterRegister<TOperation, T> : Handler
-        where TOperation : struct, IOperation
-        where T : unmanaged, IBinaryInteger<T>
-    {
-        internal static readonly Handler Instance = new BinaryRegisterRegister<TOperation, T>();
-
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+        if (keepsFlags)
         {
-            BinaryToRegister<TOperation, T>(s, op.Destination, Low<T>(s, op.Source));
-            return true;
+            s.SetResult(result, carries);
         }
     }
 
-    private sealed class BinaryRegisterImmediate<TOperation, T> : Handler
+    private readonly struct BinaryRegisterRegister<TOperation, T> : IRegisterBody
         where TOperation : struct, IOperation
         where T : unmanaged, IBinaryInteger<T>
     {
-        internal static readonly Handler Instance = new BinaryRegisterImmediate<TOperation, T>();
+        public static FlagUse FlagUse => FlagUseOf(TOperation.Operation);
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-        {
-            BinaryToRegister<TOperation, T>(s, op.Destination, Truncate<T>(op.Instruction.Immediate));
-            return true;
-        }
+        public static bool TakesOpcode => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, int destination, int source, ulong constant, bool keepsFlags)
+            => BinaryToRegister<TOperation, T>(s, destination, Low<T>(s, source), keepsFlags);
     }
 
-    private sealed class BinaryRegisterMemory<TOperation, T, TAddressing> : Handler
+    private readonly struct BinaryRegisterImmediate<TOperation, T> : IRegisterBody
         where TOperation : struct, IOperation
         where T : unmanaged, IBinaryInteger<T>
-        where TAddressing : struct, IAddressing
     {
-        internal static readonly Handler Instance = new BinaryRegisterMemory<TOperation, T, TAddressing>();
+        public static FlagUse FlagUse => FlagUseOf(TOperation.Operation);
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+        public static bool TakesOpcode => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, int destination, int source, ulong constant, bool keepsFlags)
+            => BinaryToRegister<TOperation, T>(s, destination, Truncate<T>(constant), keepsFlags);
+    }
+
+    private readonly struct BinaryRegisterMemory<TOperation, T> : IMemoryBody
+        where TOperation : struct, IOperation
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        public static FlagUse FlagUse => FlagUseOf(TOperation.Operation);
+
+        public static int Size => Unsafe.SizeOf<T>();
+
+        public static bool Writes => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, ref byte at, int register, ulong immediate, bool keepsFlags)
+            => BinaryToRegister<TOperation, T>(s, register, Unsafe.ReadUnaligned<T>(ref at), keepsFlags);
+    }
+
+    private readonly struct BinaryMemoryRegister<TOperation, T> : IMemoryBody
+        where TOperation : struct, IOperation
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        public static FlagUse FlagUse => FlagUseOf(TOperation.Operation);
+
+        public static int Size => Unsafe.SizeOf<T>();
+
+        public static bool Writes
         {
-            ref byte at = ref Operand<T, TAddressing>(ref cpu, s, in op.Instruction, write: false);
-            if (Unsafe.IsNullRef(ref at))
+            [MethodImpl(MethodImplOptions.AggressiveInlining)]
+            get => TOperation.Operation is not (Operation.Cmp or Operation.Test);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, ref byte at, int register, ulong immediate, bool keepsFlags)
+            => BinaryToMemory<TOperation, T>(s, ref at, Low<T>(s, register), keepsFlags);
+    }
+
+    private readonly struct BinaryMemoryImmediate<TOperation, T> : IMemoryBody
+        where TOperation : struct, IOperation
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        public static FlagUse FlagUse => FlagUseOf(TOperation.Operation);
+
+        public static int Size => Unsafe.SizeOf<T>();
+
+        public static bool Writes
+        {
+            [MethodImpl(MethodImplOptions.AggressiveInlining)]
+            get => TOperation.Operation is not (Operation.Cmp or Operation.Test);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, ref byte at, int register, ulong immediate, bool keepsFlags)
+            => BinaryToMemory<TOperation, T>(s, ref at, Truncate<T>(immediate), keepsFlags);
+    }
+
+    private readonly struct UnaryRegister<TOperation, T> : IRegisterBody
+        where TOperation : struct, IOperation
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        public static FlagUse FlagUse => FlagUseOf(TOperation.Operation);
+
+        public static bool TakesOpcode => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, int destination, int source, ulong constant, bool keepsFlags)
+        {
+            T result = ComputeUnary(TOperation.Operation, Low<T>(s, destination), s.Carry, out ulong carries);
+            SetLow(s, destination, result);
+            if (keepsFlags)
             {
-                return General(ref cpu, s, in op);
+                CommitUnary(s, TOperation.Operation, result, carries);
             }
-
-            BinaryToRegister<TOperation, T>(s, op.Destination, Unsafe.ReadUnaligned<T>(ref at));
-            return true;
         }
     }
 
-    private sealed class BinaryMemoryRegister<TOperation, T, TAddressing> : Handler
-        where TOperation : struct, IOperation
-        where T : unmanaged, IBinaryInteger<T>
-        where TAddressing : struct, IAddressing
-    {
-        internal static readonly Handler Instance = new BinaryMemoryRegister<TOperation, T, TAddressing>();
-
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-        {
-            bool writes = TOperation.Operation is not (Operation.Cmp or Operation.Test);
-            ref byte at = ref Operand<T, TAddressing>(ref cpu, s, in op.Instruction, writes);
-            if (Unsafe.IsNullRef(ref at))
-            {
-                return General(ref cpu, s, in op);
-            }
-
-            BinaryToMemory<TOperation, T>(s, ref at, Low<T>(s, op.Source));
-            return true;
-        }
-    }
-
-    private sealed class BinaryMemoryImmediate<TOperation, T, TAddressing> : Handler
-        where TOperation : struct, IOperation
-        where T : unmanaged, IBinaryInteger<T>
-        where TAddressing : struct, IAddressing
-    {
-        internal static readonly Handler Instance = new BinaryMemoryImmediate<TOperation, T, TAddressing>();
-
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-        {
-            bool writes = TOperation.Operation is not (Operation.Cmp or Operation.Test);
-            ref byte at = ref Operand<T, TAddressing>(ref cpu, s, in op.Instruction, writes);
-            if (Unsafe.IsNullRef(ref at))
-            {
-                return General(ref cpu, s, in op);
-            }
-
-            BinaryToMemory<TOperation, T>(s, ref at, Truncate<T>(op.Instruction.Immediate));
-            return true;
-        }
-    }
-
-    private sealed class UnaryRegister<TOperation, T> : Handler
+    private readonly struct UnaryMemory<TOperation, T> : IMemoryBody
         where TOperation : struct, IOperation
         where T : unmanaged, IBinaryInteger<T>
     {
-        internal static readonly Handler Instance = new UnaryRegister<TOperation, T>();
+        public static FlagUse FlagUse => FlagUseOf(TOperation.Operation);
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+        public static int Size => Unsafe.SizeOf<T>();
+
+        public static bool Writes => true;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, ref byte at, int register, ulong immediate, bool keepsFlags)
         {
-            T result = ComputeUnary(TOperation.Operation, Low<T>(s, op.Destination), s.Carry, out ulong carries);
-            SetLow(s, op.Destination, result);
-            CommitUnary(s, TOperation.Operation, result, carries);
-            return true;
-        }
-    }
-
-    private sealed class UnaryMemory<TOperation, T, TAddressing> : Handler
-        where TOperation : struct, IOperation
-        where T : unmanaged, IBinaryInteger<T>
-        where TAddressing : struct, IAddressing
-    {
-        internal static readonly Handler Instance = new UnaryMemory<TOperation, T, TAddressing>();
-
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-        {
-            ref byte at = ref Operand<T, TAddressing>(ref cpu, s, in op.Instruction, write: true);
-            if (Unsafe.IsNullRef(ref at))
-            {
-                return General(ref cpu, s, in op);
-            }
-
             T result = ComputeUnary(TOperation.Operation, Unsafe.ReadUnaligned<T>(ref at), s.Carry, out ulong carries);
             Unsafe.WriteUnaligned(ref at, result);
-            CommitUnary(s, TOperation.Operation, result, carries);
-            return true;
+            if (keepsFlags)
+            {
+                CommitUnary(s, TOperation.Operation, result, carries);
+            }
         }
     }
 
-    /// <summary>MUL and IMUL with one operand.</summary>
-    private sealed class ProductOfAccumulator<T> : Handler
+    /// <summary>MUL and IMUL of the accumulator by a register.</summary>
+    private readonly struct ProductOfAccumulator<T, TSigned> : IRegisterBody
         where T : unmanaged, IBinaryInteger<T>
+        where TSigned : struct, ISigned
     {
-        internal static readonly Handler Instance = new ProductOfAccumulator<T>();
+        public static FlagUse FlagUse => FlagUse.Replaces;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op) => Multiply<T>(ref cpu, s, in op.Instruction);
+        public static bool TakesOpcode => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, int destination, int source, ulong constant, bool keepsFlags)
+            => MultiplyAccumulator(s, Low<T>(s, source), TSigned.IsSigned, keepsFlags);
     }
 
-    /// <summary>IMUL with two or three operands.</summary>
-    private sealed class Product<T> : Handler
+    /// <summary>The same by an operand in memory.</summary>
+    private readonly struct ProductOfAccumulatorMemory<T, TSigned> : IMemoryBody
         where T : unmanaged, IBinaryInteger<T>
+        where TSigned : struct, ISigned
     {
-        internal static readonly Handler Instance = new Product<T>();
+        public static FlagUse FlagUse => FlagUse.Replaces;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op) => MultiplyTo<T>(ref cpu, s, in op.Instruction);
+        public static int Size => Unsafe.SizeOf<T>();
+
+        public static bool Writes => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, ref byte at, int register, ulong immediate, bool keepsFlags)
+            => MultiplyAccumulator(s, Unsafe.ReadUnaligned<T>(ref at), TSigned.IsSigned, keepsFlags);
     }
 
-    /// <summary>The count is in CL, or in <see cref="MicroOp.Source"/>.</summary>
-    private sealed class ShiftRegisterBy<TOperation, T, TCount> : Handler
+    /// <summary>IMUL of the destination by a register.</summary>
+    private readonly struct Product<T> : IRegisterBody
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        public static FlagUse FlagUse => FlagUse.Replaces;
+
+        public static bool TakesOpcode => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, int destination, int source, ulong constant, bool keepsFlags)
+            => SetLow(s, destination, CutProduct(s, Low<T>(s, source), Low<T>(s, destination), keepsFlags));
+    }
+
+    /// <summary>IMUL of a register by an immediate.</summary>
+    private readonly struct ProductWithImmediate<T> : IRegisterBody
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        public static FlagUse FlagUse => FlagUse.Replaces;
+
+        public static bool TakesOpcode => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, int destination, int source, ulong constant, bool keepsFlags)
+            => SetLow(s, destination, CutProduct(s, Low<T>(s, source), Truncate<T>(constant), keepsFlags));
+    }
+
+    /// <summary>The count is in CL, or the number of the source.</summary>
+    private readonly struct ShiftRegisterBy<TOperation, T, TCount> : IRegisterBody
         where TOperation : struct, IOperation
         where T : unmanaged, IBinaryInteger<T>
         where TCount : struct, ICount
     {
-        internal static readonly Handler Instance = new ShiftRegisterBy<TOperation, T, TCount>();
+        public static FlagUse FlagUse => TCount.IsNeverZero ? FlagUseOf(TOperation.Operation) : FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+        public static bool TakesOpcode => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, int destination, int source, ulong constant, bool keepsFlags)
         {
-            int count = TCount.Get(s, in op) & (Unsafe.SizeOf<T>() == 8 ? 63 : 31);
-            T value = Low<T>(s, op.Destination);
-            if (count == 0)
+            int count = TCount.Get(s, source) & (Unsafe.SizeOf<T>() == 8 ? 63 : 31);
+            T value = Low<T>(s, destination);
+            if (!TCount.IsNeverZero && count == 0)
             {
-                SetLow(s, op.Destination, value);
-                return true;
+                SetLow(s, destination, value);
+                return;
             }
 
             T result = ComputeShift(TOperation.Operation, value, count, s.Carry, out ulong carries);
-            SetLow(s, op.Destination, result);
-            CommitShift(s, TOperation.Operation, result, carries);
-            return true;
+            SetLow(s, destination, result);
+            if (keepsFlags)
+            {
+                CommitShift(s, TOperation.Operation, result, carries);
+            }
         }
     }
 
     private interface ICount
     {
-        static abstract int Get(CpuState s, in MicroOp op);
+        static abstract bool IsNeverZero { get; }
+
+        static abstract int Get(CpuState s, int source);
     }
 
     private readonly struct CountInCl : ICount
     {
-        public static int Get(CpuState s, in MicroOp op) => (int)s.Register(Rcx);
+        public static bool IsNeverZero => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static int Get(CpuState s, int source) => (int)s.Register(Rcx);
     }
 
     private readonly struct FixedCount : ICount
     {
-        public static int Get(CpuState s, in MicroOp op) => op.Source;
+        public static bool IsNeverZero => true;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static int Get(CpuState s, int source) => source;
     }
 }

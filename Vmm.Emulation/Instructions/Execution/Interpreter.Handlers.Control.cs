@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Runtime.CompilerServices;
-using Vmm.Emulation.Instructions.Decoding;
 
 namespace Vmm.Emulation.Instructions.Execution;
 
-/// <summary>Handlers of near control transfers. All are the last of their block.</summary>
+/// <summary>Bodies of near control transfers. All are the last of their block.</summary>
 internal static partial class Interpreter<TCpu>
 {
     /// <summary>Where a relative transfer may lead without further checks.</summary>
     private interface ITarget
     {
-        static abstract bool TryGet(CpuState s, in Instruction i, out ulong target);
+        static abstract bool TryGet(CpuState s, ulong displacement, out ulong target);
     }
 
     /// <summary>64-bit mode: canonical with 48 bits, so with 57 too.</summary>
     private readonly struct Target64 : ITarget
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static bool TryGet(CpuState s, in Instruction i, out ulong target)
+        public static bool TryGet(CpuState s, ulong displacement, out ulong target)
         {
-            target = s.NextRip + i.Immediate;
+            target = s.NextRip + displacement;
             return IsCanonical48(target);
         }
     }
@@ -29,9 +28,9 @@ internal static partial class Interpreter<TCpu>
     private readonly struct Target32 : ITarget
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static bool TryGet(CpuState s, in Instruction i, out ulong target)
+        public static bool TryGet(CpuState s, ulong displacement, out ulong target)
         {
-            target = (uint)(s.NextRip + i.Immediate);
+            target = (uint)(s.NextRip + displacement);
             return target <= s.CodeLimit;
         }
     }
@@ -58,22 +57,23 @@ internal static partial class Interpreter<TCpu>
         }
     }
 
-    private sealed class JumpIf<TCondition, TTarget> : Handler
+    private readonly struct JumpIf<TCondition, TTarget> : IControlBody
         where TCondition : struct, ICondition
         where TTarget : struct, ITarget
     {
-        internal static readonly Handler Instance = new JumpIf<TCondition, TTarget>();
+        public static FlagUse FlagUse => FlagUse.Reads;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static bool Execute(ref TCpu cpu, CpuState s, int register, ulong immediate)
         {
             if (!s.IsTrue(TCondition.Code))
             {
                 return true;
             }
 
-            if (!TTarget.TryGet(s, in op.Instruction, out ulong target))
+            if (!TTarget.TryGet(s, immediate, out ulong target))
             {
-                return General(ref cpu, s, in op);
+                return false;
             }
 
             s.NextRip = target;
@@ -81,16 +81,17 @@ internal static partial class Interpreter<TCpu>
         }
     }
 
-    private sealed class JumpTo<TTarget> : Handler
+    private readonly struct JumpTo<TTarget> : IControlBody
         where TTarget : struct, ITarget
     {
-        internal static readonly Handler Instance = new JumpTo<TTarget>();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static bool Execute(ref TCpu cpu, CpuState s, int register, ulong immediate)
         {
-            if (!TTarget.TryGet(s, in op.Instruction, out ulong target))
+            if (!TTarget.TryGet(s, immediate, out ulong target))
             {
-                return General(ref cpu, s, in op);
+                return false;
             }
 
             s.NextRip = target;
@@ -98,16 +99,17 @@ internal static partial class Interpreter<TCpu>
         }
     }
 
-    private sealed class JumpRegister64 : Handler
+    private readonly struct JumpRegister64 : IControlBody
     {
-        internal static readonly Handler Instance = new JumpRegister64();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static bool Execute(ref TCpu cpu, CpuState s, int register, ulong immediate)
         {
-            ulong target = s.Register(op.Source);
+            ulong target = s.Register(register);
             if (!IsCanonical48(target))
             {
-                return General(ref cpu, s, in op);
+                return false;
             }
 
             s.NextRip = target;
@@ -115,15 +117,16 @@ internal static partial class Interpreter<TCpu>
         }
     }
 
-    private sealed class Call64 : Handler
+    private readonly struct Call64 : IControlBody
     {
-        internal static readonly Handler Instance = new Call64();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static bool Execute(ref TCpu cpu, CpuState s, int register, ulong immediate)
         {
-            if (!Target64.TryGet(s, in op.Instruction, out ulong target) || !TryPush64(ref cpu, s, s.NextRip))
+            if (!Target64.TryGet(s, immediate, out ulong target) || !TryPush64(ref cpu, s, s.NextRip))
             {
-                return General(ref cpu, s, in op);
+                return false;
             }
 
             s.NextRip = target;
@@ -131,16 +134,17 @@ internal static partial class Interpreter<TCpu>
         }
     }
 
-    private sealed class CallRegister64 : Handler
+    private readonly struct CallRegister64 : IControlBody
     {
-        internal static readonly Handler Instance = new CallRegister64();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static bool Execute(ref TCpu cpu, CpuState s, int register, ulong immediate)
         {
-            ulong target = s.Register(op.Source);
+            ulong target = s.Register(register);
             if (!IsCanonical48(target) || !TryPush64(ref cpu, s, s.NextRip))
             {
-                return General(ref cpu, s, in op);
+                return false;
             }
 
             s.NextRip = target;
@@ -149,26 +153,27 @@ internal static partial class Interpreter<TCpu>
     }
 
     /// <summary>RET, with the immediate that it releases or without one (0).</summary>
-    private sealed class Return64 : Handler
+    private readonly struct Return64 : IControlBody
     {
-        internal static readonly Handler Instance = new Return64();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static bool Execute(ref TCpu cpu, CpuState s, int register, ulong immediate)
         {
             ulong pointer = s.Register(Rsp);
             ref byte at = ref Host(ref cpu, s, s.ReadEntries, pointer, sizeof(ulong));
             if (Unsafe.IsNullRef(ref at))
             {
-                return General(ref cpu, s, in op);
+                return false;
             }
 
             ulong target = Unsafe.ReadUnaligned<ulong>(ref at);
             if (!IsCanonical48(target))
             {
-                return General(ref cpu, s, in op);
+                return false;
             }
 
-            s.Register(Rsp) = pointer + sizeof(ulong) + op.Instruction.Immediate;
+            s.Register(Rsp) = pointer + sizeof(ulong) + immediate;
             s.NextRip = target;
             return true;
         }

@@ -5,124 +5,104 @@ using System.Runtime.CompilerServices;
 
 namespace Vmm.Emulation.Instructions.Execution;
 
-/// <summary>Handlers of moves, address computation, and the stack in 64-bit mode.</summary>
+/// <summary>Bodies of moves, address computation, and the stack in 64-bit mode.</summary>
 internal static partial class Interpreter<TCpu>
 {
-    private sealed class MoveRegisterRegister<T> : Handler
+    private readonly struct MoveRegisterRegister<T> : IRegisterBody
         where T : unmanaged, IBinaryInteger<T>
     {
-        internal static readonly Handler Instance = new MoveRegisterRegister<T>();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-        {
-            SetLow(s, op.Destination, Low<T>(s, op.Source));
-            return true;
-        }
+        public static bool TakesOpcode => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, int destination, int source, ulong constant, bool keepsFlags)
+            => SetLow(s, destination, Low<T>(s, source));
     }
 
-    private sealed class MoveRegisterImmediate<T> : Handler
+    private readonly struct MoveRegisterImmediate<T> : IRegisterBody
         where T : unmanaged, IBinaryInteger<T>
     {
-        internal static readonly Handler Instance = new MoveRegisterImmediate<T>();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-        {
-            SetLow(s, op.Destination, Truncate<T>(op.Instruction.Immediate));
-            return true;
-        }
+        public static bool TakesOpcode => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, int destination, int source, ulong constant, bool keepsFlags)
+            => SetLow(s, destination, Truncate<T>(constant));
     }
 
-    private sealed class Load<T, TAddressing> : Handler
+    private readonly struct Load<T> : IMemoryBody
         where T : unmanaged, IBinaryInteger<T>
-        where TAddressing : struct, IAddressing
     {
-        internal static readonly Handler Instance = new Load<T, TAddressing>();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-        {
-            ref byte at = ref Operand<T, TAddressing>(ref cpu, s, in op.Instruction, write: false);
-            if (Unsafe.IsNullRef(ref at))
-            {
-                return General(ref cpu, s, in op);
-            }
+        public static int Size => Unsafe.SizeOf<T>();
 
-            SetLow(s, op.Destination, Unsafe.ReadUnaligned<T>(ref at));
-            return true;
-        }
+        public static bool Writes => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, ref byte at, int register, ulong immediate, bool keepsFlags)
+            => SetLow(s, register, Unsafe.ReadUnaligned<T>(ref at));
     }
 
-    private sealed class Store<T, TAddressing> : Handler
+    private readonly struct Store<T> : IMemoryBody
         where T : unmanaged, IBinaryInteger<T>
-        where TAddressing : struct, IAddressing
     {
-        internal static readonly Handler Instance = new Store<T, TAddressing>();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-        {
-            ref byte at = ref Operand<T, TAddressing>(ref cpu, s, in op.Instruction, write: true);
-            if (Unsafe.IsNullRef(ref at))
-            {
-                return General(ref cpu, s, in op);
-            }
+        public static int Size => Unsafe.SizeOf<T>();
 
-            Unsafe.WriteUnaligned(ref at, Low<T>(s, op.Source));
-            return true;
-        }
+        public static bool Writes => true;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, ref byte at, int register, ulong immediate, bool keepsFlags)
+            => Unsafe.WriteUnaligned(ref at, Low<T>(s, register));
     }
 
-    private sealed class StoreImmediate<T, TAddressing> : Handler
+    private readonly struct StoreImmediate<T> : IMemoryBody
         where T : unmanaged, IBinaryInteger<T>
-        where TAddressing : struct, IAddressing
     {
-        internal static readonly Handler Instance = new StoreImmediate<T, TAddressing>();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-        {
-            ref byte at = ref Operand<T, TAddressing>(ref cpu, s, in op.Instruction, write: true);
-            if (Unsafe.IsNullRef(ref at))
-            {
-                return General(ref cpu, s, in op);
-            }
+        public static int Size => Unsafe.SizeOf<T>();
 
-            Unsafe.WriteUnaligned(ref at, Truncate<T>(op.Instruction.Immediate));
-            return true;
-        }
+        public static bool Writes => true;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, ref byte at, int register, ulong immediate, bool keepsFlags)
+            => Unsafe.WriteUnaligned(ref at, Truncate<T>(immediate));
     }
 
     /// <summary>MOVZX, MOVSX and MOVSXD to 32 or 64 bits.</summary>
-    private sealed class ExtendRegister<TFrom, TTo, TSigned> : Handler
+    private readonly struct ExtendRegister<TFrom, TTo, TSigned> : IRegisterBody
         where TFrom : unmanaged, IBinaryInteger<TFrom>
         where TTo : unmanaged, IBinaryInteger<TTo>
         where TSigned : struct, ISigned
     {
-        internal static readonly Handler Instance = new ExtendRegister<TFrom, TTo, TSigned>();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-        {
-            SetLow(s, op.Destination, Extended<TFrom, TTo, TSigned>(Low<TFrom>(s, op.Source)));
-            return true;
-        }
+        public static bool TakesOpcode => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, int destination, int source, ulong constant, bool keepsFlags)
+            => SetLow(s, destination, Extended<TFrom, TTo, TSigned>(Low<TFrom>(s, source)));
     }
 
-    private sealed class ExtendMemory<TFrom, TTo, TSigned, TAddressing> : Handler
+    private readonly struct ExtendMemory<TFrom, TTo, TSigned> : IMemoryBody
         where TFrom : unmanaged, IBinaryInteger<TFrom>
         where TTo : unmanaged, IBinaryInteger<TTo>
         where TSigned : struct, ISigned
-        where TAddressing : struct, IAddressing
     {
-        internal static readonly Handler Instance = new ExtendMemory<TFrom, TTo, TSigned, TAddressing>();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-        {
-            ref byte at = ref Operand<TFrom, TAddressing>(ref cpu, s, in op.Instruction, write: false);
-            if (Unsafe.IsNullRef(ref at))
-            {
-                return General(ref cpu, s, in op);
-            }
+        public static int Size => Unsafe.SizeOf<TFrom>();
 
-            SetLow(s, op.Destination, Extended<TFrom, TTo, TSigned>(Unsafe.ReadUnaligned<TFrom>(ref at)));
-            return true;
-        }
+        public static bool Writes => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, ref byte at, int register, ulong immediate, bool keepsFlags)
+            => SetLow(s, register, Extended<TFrom, TTo, TSigned>(Unsafe.ReadUnaligned<TFrom>(ref at)));
     }
 
     private interface ISigned
@@ -147,84 +127,102 @@ internal static partial class Interpreter<TCpu>
         where TSigned : struct, ISigned
         => Truncate<TTo>(TSigned.IsSigned ? (ulong)Flags.Extend(value) : Widen(value));
 
-    /// <summary>LEA with 64-bit addresses, or 32-bit ones into 32 bits.</summary>
+    /// <summary>LEA with 64-bit addresses, or 32-bit ones into 32 bits: a move of the offset.</summary>
     private sealed class LoadAddress<T> : Handler
         where T : unmanaged, IBinaryInteger<T>
     {
         internal static readonly Handler Instance = new LoadAddress<T>();
 
+        internal override FlagUse FlagUse => FlagUse.None;
+
         internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
         {
             _ = Flat64.TryGetLinear(s, in op.Instruction, 1, out ulong offset);
-            SetLow(s, op.Destination, Truncate<T>(offset));
+            MoveRegisterImmediate<T>.Execute(s, op.Destination, op.Source, offset, keepsFlags: true);
             return true;
+        }
+
+        internal override void Translate(BlockWriter writer, in MicroOp op)
+        {
+            RegisterBody body = MoveRegisterImmediate<T>.Execute;
+            writer.AddressTo(body.Method, in op);
         }
     }
 
     /// <summary>The source is read whatever the condition; 32-bit destinations are zero-extended in any case.</summary>
-    private sealed class ConditionalMoveRegister<T> : Handler
+    private readonly struct ConditionalMoveRegister<T> : IRegisterBody
         where T : unmanaged, IBinaryInteger<T>
     {
-        internal static readonly Handler Instance = new ConditionalMoveRegister<T>();
+        public static FlagUse FlagUse => FlagUse.Reads;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-        {
-            SetLow(s, op.Destination, Low<T>(s, s.IsTrue(op.Instruction.Opcode) ? op.Source : op.Destination));
-            return true;
-        }
+        public static bool TakesOpcode => true;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, int destination, int source, ulong constant, bool keepsFlags)
+            => SetLow(s, destination, Low<T>(s, s.IsTrue((int)constant) ? source : destination));
     }
 
-    private sealed class SetRegister : Handler
+    private readonly struct SetRegister : IRegisterBody
     {
-        internal static readonly Handler Instance = new SetRegister();
+        public static FlagUse FlagUse => FlagUse.Reads;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-        {
-            SetLow(s, op.Destination, s.IsTrue(op.Instruction.Opcode) ? (byte)1 : (byte)0);
-            return true;
-        }
+        public static bool TakesOpcode => true;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Execute(CpuState s, int destination, int source, ulong constant, bool keepsFlags)
+            => SetLow(s, destination, s.IsTrue((int)constant) ? (byte)1 : (byte)0);
     }
 
     private sealed class Nothing : Handler
     {
         internal static readonly Handler Instance = new Nothing();
 
+        internal override FlagUse FlagUse => FlagUse.None;
+
         internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op) => true;
+
+        internal override void Translate(BlockWriter writer, in MicroOp op)
+        {
+            // Nothing becomes nothing.
+        }
     }
 
-    private sealed class PushRegister64 : Handler
+    private readonly struct PushRegister64 : IControlBody
     {
-        internal static readonly Handler Instance = new PushRegister64();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-            => TryPush64(ref cpu, s, s.Register(op.Source)) || General(ref cpu, s, in op);
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static bool Execute(ref TCpu cpu, CpuState s, int register, ulong immediate)
+            => TryPush64(ref cpu, s, s.Register(register));
     }
 
-    private sealed class PushImmediate64 : Handler
+    private readonly struct PushImmediate64 : IControlBody
     {
-        internal static readonly Handler Instance = new PushImmediate64();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
-            => TryPush64(ref cpu, s, op.Instruction.Immediate) || General(ref cpu, s, in op);
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static bool Execute(ref TCpu cpu, CpuState s, int register, ulong immediate)
+            => TryPush64(ref cpu, s, immediate);
     }
 
-    private sealed class PopRegister64 : Handler
+    private readonly struct PopRegister64 : IControlBody
     {
-        internal static readonly Handler Instance = new PopRegister64();
+        public static FlagUse FlagUse => FlagUse.None;
 
-        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static bool Execute(ref TCpu cpu, CpuState s, int register, ulong immediate)
         {
             ulong pointer = s.Register(Rsp);
             ref byte at = ref Host(ref cpu, s, s.ReadEntries, pointer, sizeof(ulong));
             if (Unsafe.IsNullRef(ref at))
             {
-                return General(ref cpu, s, in op);
+                return false;
             }
 
             // POP RSP: what was popped wins.
             ulong value = Unsafe.ReadUnaligned<ulong>(ref at);
             s.Register(Rsp) = pointer + sizeof(ulong);
-            s.Register(op.Destination) = value;
+            s.Register(register) = value;
             return true;
         }
     }

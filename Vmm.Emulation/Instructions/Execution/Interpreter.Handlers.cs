@@ -37,20 +37,6 @@ internal static partial class Interpreter<TCpu>
         return ref Unsafe.AddByteOffset(ref cpu.MemoryBase, entry.Host + (nint)linear);
     }
 
-    /// <summary>The ModRM operand in host memory, or a null reference.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ref byte Operand<T, TAddressing>(ref TCpu cpu, CpuState s, in Instruction i, bool write)
-        where T : unmanaged
-        where TAddressing : struct, IAddressing
-    {
-        if (!TAddressing.TryGetLinear(s, in i, Unsafe.SizeOf<T>(), out ulong linear))
-        {
-            return ref Unsafe.NullRef<byte>();
-        }
-
-        return ref Host(ref cpu, s, write ? s.WriteEntries : s.ReadEntries, linear, Unsafe.SizeOf<T>());
-    }
-
     /// <summary>Reads a register without the second bytes of the first four.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static T Low<T>(CpuState s, int register)
@@ -81,8 +67,10 @@ internal static partial class Interpreter<TCpu>
         internal Instruction Instruction;
         internal uint Length;
 
-        /// <summary>The register that is written, and the one that is read with it.</summary>
+        /// <summary>The register that is written, or the only one.</summary>
         internal byte Destination;
+
+        /// <summary>The register that is read, or the count of a shift.</summary>
         internal byte Source;
     }
 
@@ -93,6 +81,131 @@ internal static partial class Interpreter<TCpu>
     internal abstract class Handler
     {
         internal abstract bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op);
+
+        /// <summary>What it does with the status flags; by default all that it could.</summary>
+        internal virtual FlagUse FlagUse => FlagUse.Reads;
+
+        /// <summary>Writes the instruction into a block's translation; by default a call of <see cref="Execute"/>.</summary>
+        internal virtual void Translate(BlockWriter writer, in MicroOp op) => writer.General();
+    }
+
+    /// <summary>An instruction that works on registers and status flags only, and always completes.</summary>
+    private interface IRegisterBody
+    {
+        static abstract FlagUse FlagUse { get; }
+
+        /// <summary>Whether the constant is the opcode, which holds a condition, and not the immediate.</summary>
+        static abstract bool TakesOpcode { get; }
+
+        /// <summary>Executes. Without <paramref name="keepsFlags"/> nobody will look at the status flags that it leaves.</summary>
+        static abstract void Execute(CpuState s, int destination, int source, ulong constant, bool keepsFlags);
+    }
+
+    /// <summary>An instruction with an operand in memory that the host address was found of: nothing can keep it from completing.</summary>
+    private interface IMemoryBody
+    {
+        static abstract FlagUse FlagUse { get; }
+
+        /// <summary>The operand's bytes.</summary>
+        static abstract int Size { get; }
+
+        /// <summary>Whether the operand is written.</summary>
+        static abstract bool Writes { get; }
+
+        /// <inheritdoc cref="IRegisterBody.Execute"/>
+        static abstract void Execute(CpuState s, ref byte at, int register, ulong immediate, bool keepsFlags);
+    }
+
+    /// <summary>A transfer, or a push or pop. False, with nothing done, leaves it to the general way.</summary>
+    private interface IControlBody
+    {
+        static abstract FlagUse FlagUse { get; }
+
+        static abstract bool Execute(ref TCpu cpu, CpuState s, int register, ulong immediate);
+    }
+
+    private delegate void RegisterBody(CpuState s, int destination, int source, ulong constant, bool keepsFlags);
+
+    private delegate bool MemoryBody(ref TCpu cpu, CpuState s, ulong linear, int register, ulong immediate, bool keepsFlags);
+
+    private delegate bool ControlBody(ref TCpu cpu, CpuState s, int register, ulong immediate);
+
+    private sealed class RegisterHandler<TBody> : Handler
+        where TBody : struct, IRegisterBody
+    {
+        internal static readonly Handler Instance = new RegisterHandler<TBody>();
+
+        internal override FlagUse FlagUse => TBody.FlagUse;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+        {
+            TBody.Execute(s, op.Destination, op.Source, Constant(in op.Instruction), keepsFlags: true);
+            return true;
+        }
+
+        internal override void Translate(BlockWriter writer, in MicroOp op)
+        {
+            RegisterBody body = TBody.Execute;
+            writer.Register(body.Method, in op, Constant(in op.Instruction));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static ulong Constant(in Instruction i) => TBody.TakesOpcode ? (ulong)i.Opcode : i.Immediate;
+    }
+
+    private sealed class MemoryHandler<TBody, TAddressing> : Handler
+        where TBody : struct, IMemoryBody
+        where TAddressing : struct, IAddressing
+    {
+        internal static readonly Handler Instance = new MemoryHandler<TBody, TAddressing>();
+
+        internal override FlagUse FlagUse => TBody.FlagUse | FlagUse.Reads;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+            => TAddressing.TryGetLinear(s, in op.Instruction, TBody.Size, out ulong linear)
+                && ExecuteAt<TBody>(ref cpu, s, linear, op.Destination, op.Instruction.Immediate, keepsFlags: true)
+                || General(ref cpu, s, in op);
+
+        internal override void Translate(BlockWriter writer, in MicroOp op)
+        {
+            MemoryBody body = ExecuteAt<TBody>;
+            writer.Memory(body.Method, in op);
+        }
+    }
+
+    private sealed class ControlHandler<TBody> : Handler
+        where TBody : struct, IControlBody
+    {
+        internal static readonly Handler Instance = new ControlHandler<TBody>();
+
+        internal override FlagUse FlagUse => TBody.FlagUse | FlagUse.Reads;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        internal override bool Execute(ref TCpu cpu, CpuState s, ref MicroOp op)
+            => TBody.Execute(ref cpu, s, op.Destination, op.Instruction.Immediate) || General(ref cpu, s, in op);
+
+        internal override void Translate(BlockWriter writer, in MicroOp op)
+        {
+            ControlBody body = TBody.Execute;
+            writer.Control(body.Method, in op);
+        }
+    }
+
+    /// <summary>Executes at a linear address; false, with nothing done, where that takes more than a look.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool ExecuteAt<TBody>(ref TCpu cpu, CpuState s, ulong linear, int register, ulong immediate, bool keepsFlags)
+        where TBody : struct, IMemoryBody
+    {
+        ref byte at = ref Host(ref cpu, s, TBody.Writes ? s.WriteEntries : s.ReadEntries, linear, TBody.Size);
+        if (Unsafe.IsNullRef(ref at))
+        {
+            return false;
+        }
+
+        TBody.Execute(s, ref at, register, immediate, keepsFlags);
+        return true;
     }
 
     /// <summary>Instructions that change general registers, flags and memory only, in the general way.</summary>

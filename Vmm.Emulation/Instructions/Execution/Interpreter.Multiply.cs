@@ -26,8 +26,15 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
+        MultiplyAccumulator(s, operand, i.Operation == Operation.Imul, keepsFlags: true);
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void MultiplyAccumulator<T>(CpuState s, T operand, bool signed, bool keepsFlags)
+        where T : unmanaged, IBinaryInteger<T>
+    {
         int bits = Unsafe.SizeOf<T>() * 8;
-        bool signed = i.Operation == Operation.Imul;
         T accumulator = Truncate<T>(s.General[Rax]);
         ulong left = signed ? (ulong)Flags.Extend(accumulator) : Widen(accumulator);
         ulong right = signed ? (ulong)Flags.Extend(operand) : Widen(operand);
@@ -59,9 +66,11 @@ internal static partial class Interpreter<TCpu>
             SetSized(s, Rdx, high, bits / 8);
         }
 
-        bool fits = signed ? high == ((low >> bits - 1 & 1) != 0 ? Mask(bits / 8) : 0) : high == 0;
-        SetProductFlags(s, Truncate<T>(low), fits);
-        return true;
+        if (keepsFlags)
+        {
+            bool fits = signed ? high == ((low >> bits - 1 & 1) != 0 ? Mask(bits / 8) : 0) : high == 0;
+            SetProductFlags(s, Truncate<T>(low), fits);
+        }
     }
 
     private static bool MultiplyTo(ref TCpu cpu, CpuState s, in Instruction i) => i.SizeLog2 switch
@@ -81,11 +90,24 @@ internal static partial class Interpreter<TCpu>
         }
 
         T right = i.Pattern == Pattern.GEI ? Truncate<T>(i.Immediate) : Get<T>(s, in i, i.Reg);
-        long high = Math.BigMul(Flags.Extend(operand), Flags.Extend(right), out long low);
-        T result = Truncate<T>((ulong)low);
-        Set(s, in i, i.Reg, result);
-        SetProductFlags(s, result, Flags.Extend(result) == low && low >> 63 == high);
+        Set(s, in i, i.Reg, CutProduct(s, operand, right, keepsFlags: true));
         return true;
+    }
+
+    /// <summary>The product cut to its factors' size; CF and OF tell whether that loses something.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static T CutProduct<T>(CpuState s, T left, T right, bool keepsFlags)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        if (!keepsFlags)
+        {
+            return Truncate<T>(Widen(left) * Widen(right));
+        }
+
+        long high = Math.BigMul(Flags.Extend(left), Flags.Extend(right), out long low);
+        T result = Truncate<T>((ulong)low);
+        SetProductFlags(s, result, Flags.Extend(result) == low && low >> 63 == high);
+        return result;
     }
 
     /// <summary>SF, ZF, AF and PF are undefined; SF and PF follow the low half here, as on processors that we compared with.</summary>

@@ -67,11 +67,11 @@ internal static partial class Interpreter<TCpu>
                 return SelectExtension(in i, ref op);
             case Operation.Setcc when !i.HasMemoryOperand && IsLow(in i, i.Rm, 0):
                 op.Destination = (byte)i.Rm;
-                return SetRegister.Instance;
+                return RegisterHandler<SetRegister>.Instance;
             case Operation.Cmovcc when !i.HasMemoryOperand && i.SizeLog2 >= 2:
                 op.Destination = (byte)i.Reg;
                 op.Source = (byte)i.Rm;
-                return i.SizeLog2 == 2 ? ConditionalMoveRegister<uint>.Instance : ConditionalMoveRegister<ulong>.Instance;
+                return i.SizeLog2 == 2 ? RegisterHandler<ConditionalMoveRegister<uint>>.Instance : RegisterHandler<ConditionalMoveRegister<ulong>>.Instance;
             default:
                 return i.SizeLog2 switch
                 {
@@ -100,8 +100,9 @@ internal static partial class Interpreter<TCpu>
             Operation.Dec => SelectUnary<Dec, T>(in i, ref op),
             Operation.Neg => SelectUnary<Neg, T>(in i, ref op),
             Operation.Not => SelectUnary<Not, T>(in i, ref op),
-            Operation.Imul when i.Pattern != Pattern.E => Product<T>.Instance,
-            Operation.Imul or Operation.Mul => ProductOfAccumulator<T>.Instance,
+            Operation.Imul when i.Pattern != Pattern.E => SelectProduct<T>(in i, ref op),
+            Operation.Imul => SelectProductOfAccumulator<T, Signed>(in i, ref op),
+            Operation.Mul => SelectProductOfAccumulator<T, Unsigned>(in i, ref op),
             Operation.Shl or Operation.Sal => SelectShift<Shl, T>(in i, ref op),
             Operation.Shr => SelectShift<Shr, T>(in i, ref op),
             Operation.Sar => SelectShift<Sar, T>(in i, ref op),
@@ -116,33 +117,15 @@ internal static partial class Interpreter<TCpu>
         switch (TryShape(in i, ref op))
         {
             case Shape.RegisterRegister:
-                return MoveRegisterRegister<T>.Instance;
+                return RegisterHandler<MoveRegisterRegister<T>>.Instance;
             case Shape.RegisterImmediate:
-                return MoveRegisterImmediate<T>.Instance;
+                return RegisterHandler<MoveRegisterImmediate<T>>.Instance;
             case Shape.RegisterMemory:
-                return AddressingOf(in i) switch
-                {
-                    Addressing.Flat64 => Load<T, Flat64>.Instance,
-                    Addressing.Based64 => Load<T, Based64>.Instance,
-                    Addressing.Segmented32 => Load<T, Segmented32>.Instance,
-                    _ => null,
-                };
+                return MemoryHandlerOf<Load<T>>(in i);
             case Shape.MemoryRegister:
-                return AddressingOf(in i) switch
-                {
-                    Addressing.Flat64 => Store<T, Flat64>.Instance,
-                    Addressing.Based64 => Store<T, Based64>.Instance,
-                    Addressing.Segmented32 => Store<T, Segmented32>.Instance,
-                    _ => null,
-                };
+                return MemoryHandlerOf<Store<T>>(in i);
             case Shape.MemoryImmediate:
-                return AddressingOf(in i) switch
-                {
-                    Addressing.Flat64 => StoreImmediate<T, Flat64>.Instance,
-                    Addressing.Based64 => StoreImmediate<T, Based64>.Instance,
-                    Addressing.Segmented32 => StoreImmediate<T, Segmented32>.Instance,
-                    _ => null,
-                };
+                return MemoryHandlerOf<StoreImmediate<T>>(in i);
             default:
                 return null;
         }
@@ -155,33 +138,15 @@ internal static partial class Interpreter<TCpu>
         switch (TryShape(in i, ref op))
         {
             case Shape.RegisterRegister:
-                return BinaryRegisterRegister<TOperation, T>.Instance;
+                return RegisterHandler<BinaryRegisterRegister<TOperation, T>>.Instance;
             case Shape.RegisterImmediate:
-                return BinaryRegisterImmediate<TOperation, T>.Instance;
+                return RegisterHandler<BinaryRegisterImmediate<TOperation, T>>.Instance;
             case Shape.RegisterMemory:
-                return AddressingOf(in i) switch
-                {
-                    Addressing.Flat64 => BinaryRegisterMemory<TOperation, T, Flat64>.Instance,
-                    Addressing.Based64 => BinaryRegisterMemory<TOperation, T, Based64>.Instance,
-                    Addressing.Segmented32 => BinaryRegisterMemory<TOperation, T, Segmented32>.Instance,
-                    _ => null,
-                };
+                return MemoryHandlerOf<BinaryRegisterMemory<TOperation, T>>(in i);
             case Shape.MemoryRegister:
-                return AddressingOf(in i) switch
-                {
-                    Addressing.Flat64 => BinaryMemoryRegister<TOperation, T, Flat64>.Instance,
-                    Addressing.Based64 => BinaryMemoryRegister<TOperation, T, Based64>.Instance,
-                    Addressing.Segmented32 => BinaryMemoryRegister<TOperation, T, Segmented32>.Instance,
-                    _ => null,
-                };
+                return MemoryHandlerOf<BinaryMemoryRegister<TOperation, T>>(in i);
             case Shape.MemoryImmediate:
-                return AddressingOf(in i) switch
-                {
-                    Addressing.Flat64 => BinaryMemoryImmediate<TOperation, T, Flat64>.Instance,
-                    Addressing.Based64 => BinaryMemoryImmediate<TOperation, T, Based64>.Instance,
-                    Addressing.Segmented32 => BinaryMemoryImmediate<TOperation, T, Segmented32>.Instance,
-                    _ => null,
-                };
+                return MemoryHandlerOf<BinaryMemoryImmediate<TOperation, T>>(in i);
             default:
                 return null;
         }
@@ -194,16 +159,28 @@ internal static partial class Interpreter<TCpu>
         op.Destination = (byte)i.Rm;
         if (!i.HasMemoryOperand)
         {
-            return IsLow(in i, i.Rm, i.SizeLog2) ? UnaryRegister<TOperation, T>.Instance : null;
+            return IsLow(in i, i.Rm, i.SizeLog2) ? RegisterHandler<UnaryRegister<TOperation, T>>.Instance : null;
         }
 
-        return AddressingOf(in i) switch
-        {
-            Addressing.Flat64 => UnaryMemory<TOperation, T, Flat64>.Instance,
-            Addressing.Based64 => UnaryMemory<TOperation, T, Based64>.Instance,
-            Addressing.Segmented32 => UnaryMemory<TOperation, T, Segmented32>.Instance,
-            _ => null,
-        };
+        return MemoryHandlerOf<UnaryMemory<TOperation, T>>(in i);
+    }
+
+    private static Handler? SelectProduct<T>(in Instruction i, ref MicroOp op)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        op.Destination = (byte)i.Reg;
+        op.Source = (byte)i.Rm;
+        return i.HasMemoryOperand ? null
+            : i.Pattern == Pattern.GEI ? RegisterHandler<ProductWithImmediate<T>>.Instance : RegisterHandler<Product<T>>.Instance;
+    }
+
+    private static Handler? SelectProductOfAccumulator<T, TSigned>(in Instruction i, ref MicroOp op)
+        where T : unmanaged, IBinaryInteger<T>
+        where TSigned : struct, ISigned
+    {
+        op.Source = (byte)i.Rm;
+        return i.HasMemoryOperand ? MemoryHandlerOf<ProductOfAccumulatorMemory<T, TSigned>>(in i)
+            : IsLow(in i, i.Rm, i.SizeLog2) ? RegisterHandler<ProductOfAccumulator<T, TSigned>>.Instance : null;
     }
 
     private static Handler? SelectShift<TOperation, T>(in Instruction i, ref MicroOp op)
@@ -217,7 +194,12 @@ internal static partial class Interpreter<TCpu>
 
         op.Destination = (byte)i.Rm;
         op.Source = i.Pattern == Pattern.E1 ? (byte)1 : (byte)i.Immediate;
-        return i.Pattern == Pattern.Ecl ? ShiftRegisterBy<TOperation, T, CountInCl>.Instance : ShiftRegisterBy<TOperation, T, FixedCount>.Instance;
+        if (i.Pattern == Pattern.Ecl)
+        {
+            return RegisterHandler<ShiftRegisterBy<TOperation, T, CountInCl>>.Instance;
+        }
+
+        return (op.Source & (i.SizeLog2 == 3 ? 63 : 31)) == 0 ? null : RegisterHandler<ShiftRegisterBy<TOperation, T, FixedCount>>.Instance;
     }
 
     private static Handler? SelectAddress(in Instruction i, ref MicroOp op)
@@ -239,9 +221,8 @@ internal static partial class Interpreter<TCpu>
         }
 
         op.Destination = (byte)i.Rm;
-        op.Source = (byte)i.Rm;
-        return i.Operation == Operation.Pop ? PopRegister64.Instance
-            : i.Pattern == Pattern.I ? PushImmediate64.Instance : PushRegister64.Instance;
+        return i.Operation == Operation.Pop ? ControlHandler<PopRegister64>.Instance
+            : i.Pattern == Pattern.I ? ControlHandler<PushImmediate64>.Instance : ControlHandler<PushRegister64>.Instance;
     }
 
     private static Handler? SelectExtension(in Instruction i, ref MicroOp op)
@@ -275,28 +256,22 @@ internal static partial class Interpreter<TCpu>
         where TFrom : unmanaged, IBinaryInteger<TFrom>
         where TTo : unmanaged, IBinaryInteger<TTo>
         where TSigned : struct, ISigned
-        => !i.HasMemoryOperand ? ExtendRegister<TFrom, TTo, TSigned>.Instance : AddressingOf(in i) switch
-        {
-            Addressing.Flat64 => ExtendMemory<TFrom, TTo, TSigned, Flat64>.Instance,
-            Addressing.Based64 => ExtendMemory<TFrom, TTo, TSigned, Based64>.Instance,
-            Addressing.Segmented32 => ExtendMemory<TFrom, TTo, TSigned, Segmented32>.Instance,
-            _ => null,
-        };
+        => !i.HasMemoryOperand ? RegisterHandler<ExtendRegister<TFrom, TTo, TSigned>>.Instance : MemoryHandlerOf<ExtendMemory<TFrom, TTo, TSigned>>(in i);
 
     private static Handler? SelectTransfer(in Instruction i, ref MicroOp op)
     {
         bool is64 = i.CodeSize == CodeSize.Bits64 && i.SizeLog2 == 3;
         bool is32 = i.CodeSize == CodeSize.Bits32 && i.SizeLog2 == 2;
-        op.Source = (byte)i.Rm;
+        op.Destination = (byte)i.Rm;
         return i.Operation switch
         {
             Operation.Jcc when is64 => SelectCondition<Target64>(i.Opcode & 15),
             Operation.Jcc when is32 => SelectCondition<Target32>(i.Opcode & 15),
-            Operation.Jmp when i.Pattern == Pattern.J => is64 ? JumpTo<Target64>.Instance : is32 ? JumpTo<Target32>.Instance : null,
-            Operation.Jmp when is64 && !i.HasMemoryOperand => JumpRegister64.Instance,
-            Operation.Call when is64 && i.Pattern == Pattern.J => Call64.Instance,
-            Operation.Call when is64 && !i.HasMemoryOperand => CallRegister64.Instance,
-            Operation.Ret when is64 => Return64.Instance,
+            Operation.Jmp when i.Pattern == Pattern.J => is64 ? ControlHandler<JumpTo<Target64>>.Instance : is32 ? ControlHandler<JumpTo<Target32>>.Instance : null,
+            Operation.Jmp when is64 && !i.HasMemoryOperand => ControlHandler<JumpRegister64>.Instance,
+            Operation.Call when is64 && i.Pattern == Pattern.J => ControlHandler<Call64>.Instance,
+            Operation.Call when is64 && !i.HasMemoryOperand => ControlHandler<CallRegister64>.Instance,
+            Operation.Ret when is64 => ControlHandler<Return64>.Instance,
             _ => null,
         };
     }
@@ -308,14 +283,14 @@ internal static partial class Interpreter<TCpu>
         where T3 : struct, ISigned
         where TTarget : struct, ITarget => (condition & 7) switch
         {
-            0 => JumpIf<Condition<T3, Unsigned, Unsigned, Unsigned>, TTarget>.Instance,
-            1 => JumpIf<Condition<T3, Unsigned, Unsigned, Signed>, TTarget>.Instance,
-            2 => JumpIf<Condition<T3, Unsigned, Signed, Unsigned>, TTarget>.Instance,
-            3 => JumpIf<Condition<T3, Unsigned, Signed, Signed>, TTarget>.Instance,
-            4 => JumpIf<Condition<T3, Signed, Unsigned, Unsigned>, TTarget>.Instance,
-            5 => JumpIf<Condition<T3, Signed, Unsigned, Signed>, TTarget>.Instance,
-            6 => JumpIf<Condition<T3, Signed, Signed, Unsigned>, TTarget>.Instance,
-            _ => JumpIf<Condition<T3, Signed, Signed, Signed>, TTarget>.Instance,
+            0 => ControlHandler<JumpIf<Condition<T3, Unsigned, Unsigned, Unsigned>, TTarget>>.Instance,
+            1 => ControlHandler<JumpIf<Condition<T3, Unsigned, Unsigned, Signed>, TTarget>>.Instance,
+            2 => ControlHandler<JumpIf<Condition<T3, Unsigned, Signed, Unsigned>, TTarget>>.Instance,
+            3 => ControlHandler<JumpIf<Condition<T3, Unsigned, Signed, Signed>, TTarget>>.Instance,
+            4 => ControlHandler<JumpIf<Condition<T3, Signed, Unsigned, Unsigned>, TTarget>>.Instance,
+            5 => ControlHandler<JumpIf<Condition<T3, Signed, Unsigned, Signed>, TTarget>>.Instance,
+            6 => ControlHandler<JumpIf<Condition<T3, Signed, Signed, Unsigned>, TTarget>>.Instance,
+            _ => ControlHandler<JumpIf<Condition<T3, Signed, Signed, Signed>, TTarget>>.Instance,
         };
 
     /// <summary>The kinds of the operands, with the registers noted; none where a handler would not fit.</summary>
@@ -328,6 +303,7 @@ internal static partial class Interpreter<TCpu>
         switch (i.Pattern)
         {
             case Pattern.EG when memory:
+                op.Destination = (byte)i.Reg;
                 return IsLow(in i, i.Reg, size) ? Shape.MemoryRegister : Shape.None;
             case Pattern.EG:
                 return IsLow(in i, i.Reg, size) && IsLow(in i, i.Rm, size) ? Shape.RegisterRegister : Shape.None;
@@ -351,18 +327,21 @@ internal static partial class Interpreter<TCpu>
     /// <summary>Whether a register's operand begins at its lowest bit: not AH, CH, DH or BH.</summary>
     private static bool IsLow(in Instruction i, int register, int sizeLog2) => sizeLog2 != 0 || i.HasRex || (uint)(register - 4) >= 4;
 
-    private static Addressing AddressingOf(in Instruction i)
+    /// <summary>The handler for the way the operand is addressed; null where it takes the general way.</summary>
+    private static Handler? MemoryHandlerOf<TBody>(in Instruction i)
+        where TBody : struct, IMemoryBody
     {
         if (!TCpu.HasStableMemory)
         {
-            return Addressing.None;
+            return null;
         }
 
         return (i.CodeSize, i.AddressSizeLog2) switch
         {
-            (CodeSize.Bits64, 3) => i.Segment >= (int)SegmentName.Fs ? Addressing.Based64 : Addressing.Flat64,
-            (CodeSize.Bits32, 2) => Addressing.Segmented32,
-            _ => Addressing.None,
+            (CodeSize.Bits64, 3) when i.Segment >= (int)SegmentName.Fs => MemoryHandler<TBody, Based64>.Instance,
+            (CodeSize.Bits64, 3) => MemoryHandler<TBody, Flat64>.Instance,
+            (CodeSize.Bits32, 2) => MemoryHandler<TBody, Segmented32>.Instance,
+            _ => null,
         };
     }
 
@@ -374,13 +353,5 @@ internal static partial class Interpreter<TCpu>
         RegisterMemory,
         MemoryRegister,
         MemoryImmediate,
-    }
-
-    private enum Addressing
-    {
-        None,
-        Flat64,
-        Based64,
-        Segmented32,
     }
 }

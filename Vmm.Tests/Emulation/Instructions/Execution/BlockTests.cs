@@ -11,13 +11,13 @@ public sealed class BlockTests
 
     [Test]
     public void Random_programs_end_as_they_do_one_instruction_at_a_time(
-        [Values("real", "protected", "long", "user")] string mode, [Values(1, 2)] int seed) => Compare(mode, seed, programs: 400);
+        [Values("real", "protected", "long", "user")] string mode, [Values(1, 2)] int seed) => BlockComparison.Run(mode, seed, programs: 400);
 
     [Test]
     [Category("Long")]
     [Explicit("takes minutes")]
     public void Many_random_programs_end_as_they_do_one_instruction_at_a_time([Values("real", "protected", "long", "user")] string mode)
-        => Compare(mode, seed: 77, programs: 30_000);
+        => BlockComparison.Run(mode, seed: 77, programs: 30_000);
 
     /// <summary>The block of the first pass is left through a store that changes an instruction behind it.</summary>
     [Test]
@@ -236,117 +236,5 @@ public sealed class BlockTests
         }
 
         machine.Write64(0xE000, 0xF007);
-    }
-
-    private static void Compare(string mode, int seed, int programs)
-    {
-        Random random = new(seed);
-        RandomPrograms source = new(random);
-        FlatMachine blocks = Create(mode);
-        FlatMachine single = Create(mode);
-        byte[] pristine = blocks.Bytes.ToArray();
-        long total = 0;
-        for (int program = 0; program < programs; program++)
-        {
-            pristine.CopyTo(blocks.Memory);
-            random.NextBytes(blocks.Memory.Slice(Data, 0x1000));
-
-            // At the end of a page every other time.
-            ulong start = FlatMachine.Code + (random.Next(2) == 0 ? 0u : 0xFC0u);
-            source.Fill(blocks.Memory.Slice((int)start, 160));
-            blocks.Memory.CopyTo(single.Memory);
-            Scramble(blocks.State, random, mode, start);
-            Copy(blocks.State, single.State);
-
-            byte[] memory = blocks.Bytes.ToArray();
-            FlatMachine before = Create(mode);
-            Copy(blocks.State, before.State);
-            long executed = RunBoth(blocks, single, 60, out string difference);
-            for (int limit = 1; difference.Length != 0 && limit <= 60; limit++)
-            {
-                Restore(blocks);
-                Restore(single);
-                RunBoth(blocks, single, limit, out string first);
-                first.Should().BeEmpty($"program {program} of seed {seed} is the same up to instruction {limit}");
-            }
-
-            difference.Should().BeEmpty($"program {program} of seed {seed} is the same");
-            total += executed;
-
-            void Restore(FlatMachine machine)
-            {
-                memory.CopyTo(machine.Memory);
-                Copy(before.State, machine.State);
-            }
-        }
-
-        total.Should().BeGreaterThan(programs * 3);
-    }
-
-    /// <summary>Runs both up to a limit; returns what was executed, and what differs at the end.</summary>
-    private static long RunBoth(FlatMachine blocks, FlatMachine single, int limit, out string difference)
-    {
-        FlatCpu cpu = new(blocks.State, blocks.Bytes, blocks);
-        ExecutionResult fast = Executor.Run(ref cpu, limit, deliver: false, out long executed);
-        ExecutionResult slow = default;
-        long steps = 0;
-        ulong last = 0;
-        while (steps < limit && slow.Status == ExecutionStatus.Completed)
-        {
-            last = single.State.Rip;
-            slow = single.Step();
-            steps += slow.Status is ExecutionStatus.Completed or ExecutionStatus.Halted ? 1 : 0;
-        }
-
-        string actual = $"{fast} {executed} {Describe(blocks.State)}";
-        string expected = $"{slow} {steps} {Describe(single.State)}";
-        difference = actual == expected && blocks.Memory.SequenceEqual(single.Memory) ? ""
-            : $"{actual}\ninstead of\n{expected}\nbehind {Convert.ToHexString(single.Memory.Slice((int)Math.Min(last, 0xF_0000), 16))} at {last:x}";
-        return executed;
-    }
-
-    private static FlatMachine Create(string mode) => mode switch
-    {
-        "real" => FlatMachine.Real(),
-        "protected" => FlatMachine.Protected(),
-        "long" => FlatMachine.Long(),
-        _ => FlatMachine.Long(cpl: 3),
-    };
-
-    private static void Scramble(CpuState state, Random random, string mode, ulong start)
-    {
-        FlatMachine fresh = Create(mode);
-        Copy(fresh.State, state);
-        for (int register = 0; register < 16; register++)
-        {
-            state.General[register] = mode == "real" ? (ulong)random.Next(0x1_0000)
-                : random.Next(4) == 0 ? (ulong)random.NextInt64() >> random.Next(64) : Data + (ulong)random.Next(0x1000);
-        }
-
-        state.General[1] = (ulong)random.Next(20);
-        state.General[4] = mode == "real" ? FlatMachine.Stack : Data + 0x800;
-        state.Rip = start;
-        state.Rflags = 2 | (ulong)random.Next() & 0xCD5 | (random.Next(16) == 0 ? 0x100UL : 0) | (random.Next(16) == 0 ? 0x1_0000UL : 0)
-            | (random.Next(8) == 0 ? 0x4_0000UL : 0);
-        state.Cr0 |= random.Next(2) == 0 ? 1UL << 18 : 0;
-        state.FlushTranslations();
-    }
-
-    private static void Copy(CpuState from, CpuState to)
-    {
-        to.General = from.General;
-        to.Segments = from.Segments;
-        (to.Rip, to.Rflags, to.Shadow, to.Halted) = (from.Rip, from.Rflags, from.Shadow, from.Halted);
-        (to.Cr0, to.Cr2, to.Cr3, to.Cr4, to.Cr8, to.Efer, to.Xcr0) = (from.Cr0, from.Cr2, from.Cr3, from.Cr4, from.Cr8, from.Efer, from.Xcr0);
-        (to.Dr6, to.Dr7, to.Gdtr, to.Idtr) = (from.Dr6, from.Dr7, from.Gdtr, from.Idtr);
-        from.Extended.Image.CopyTo(to.Extended.Image);
-        to.FlushTranslations();
-    }
-
-    private static string Describe(CpuState state)
-    {
-        string registers = string.Join(' ', Enumerable.Range(0, 16).Select(register => $"{state.General[register]:x}"));
-        string segments = string.Join(' ', Enumerable.Range(0, 6).Select(n => $"{state.Segments[n].Selector:x}:{state.Segments[n].Access:x}"));
-        return $"rip {state.Rip:x} flags {state.Rflags:x} {state.Shadow} {state.Halted} dr6 {state.Dr6:x} {registers} {segments}";
     }
 }
