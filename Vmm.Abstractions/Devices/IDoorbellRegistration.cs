@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+namespace Vmm.Abstractions.Devices;
+
+/// <summary>A doorbell that is attached. Disposing it detaches it, once.</summary>
+public interface IDoorbellRegistration : IDisposable
+{
+    /// <summary>
+    /// Whether the hypervisor itself signals the counter, so that a write does not leave the guest. Otherwise the engine signals it at the
+    /// write's exit. Any thread.
+    /// </summary>
+    bool IsHypervisors { get; }
+}
