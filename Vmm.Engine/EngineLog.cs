@@ -56,6 +56,9 @@ internal static class EngineLog
     public static void MsrNotRestored(ILogger log, string name, VcpuId vcpu, MsrRefusal refusal) =>
         log.Warning("VM {Name}, vCPU {Vcpu}: not restored: {Refusal}", name, vcpu.Value, refusal);
 
+    public static void NotTakenByHypervisor(ILogger log, string name, object registration, string why) =>
+        log.Debug("VM {Name}: the hypervisor does not take the {Registration}: {Why}; its writes are exits", name, registration, why);
+
     public static void FirstUnclaimed(ILogger log, string name, string kind, ulong address) =>
         log.Debug("VM {Name}: nobody claims {Kind} 0x{Address:x}; further accesses to it are only counted", name, kind, address);
 }

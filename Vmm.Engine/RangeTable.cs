@@ -35,6 +35,20 @@ internal sealed class RangeTable<T>
         }
     }
 
+    /// <summary>Whether a range has something in common with one that is there.</summary>
+    public bool Overlaps(ulong first, ulong last)
+    {
+        foreach (Entry entry in Volatile.Read(ref _entries))
+        {
+            if (entry.First <= last && entry.Last >= first)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Removes the range that begins at an address.</summary>
     public void Remove(ulong first)
     {

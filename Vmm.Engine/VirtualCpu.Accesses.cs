@@ -2,6 +2,7 @@
 
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Devices;
 using Vmm.Abstractions.IoPorts;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
@@ -17,6 +18,19 @@ public sealed partial class VirtualCpu
     {
         ref readonly PortExit port = ref _exit.Port;
         IPortHandler? handler = _machine.PortTable.Find(port.Port);
+        if (!port.IsIn && HasDoorbell(BusKind.Port, port.Port))
+        {
+            if (port.Count != 1)
+            {
+                return HandleString(backend, handler);
+            }
+
+            if (TryRing(BusKind.Port, port.Port, port.Bytes, port.Eax))
+            {
+                return Finish(backend, PortOutcome.Handled, 0);
+            }
+        }
+
         if (handler is null)
         {
             return UnclaimedPort(backend);
@@ -53,22 +67,24 @@ public sealed partial class VirtualCpu
         }
     }
 
-    private Next HandleString(IBackendVcpu backend, IPortHandler handler)
+    private Next HandleString(IBackendVcpu backend, IPortHandler? handler)
     {
         ref readonly PortExit port = ref _exit.Port;
         Span<byte> data = backend.ExitData;
         for (int at = 0; at + port.Bytes <= data.Length; at += port.Bytes)
         {
             Span<byte> element = data.Slice(at, port.Bytes);
-            PortOutcome outcome;
-            if (port.IsIn)
+            PortOutcome outcome = PortOutcome.Unclaimed;
+            if (!port.IsIn)
+            {
+                uint value = ReadElement(element);
+                outcome = TryRing(BusKind.Port, port.Port, port.Bytes, value) ? PortOutcome.Handled
+                    : handler?.Write(this, port.Port, port.Bytes, value) ?? PortOutcome.Unclaimed;
+            }
+            else if (handler is not null)
             {
                 outcome = handler.Read(this, port.Port, port.Bytes, out uint value);
                 WriteElement(element, outcome == PortOutcome.Handled ? value : uint.MaxValue);
-            }
-            else
-            {
-                outcome = handler.Write(this, port.Port, port.Bytes, ReadElement(element));
             }
 
             if (outcome != PortOutcome.Handled)
@@ -106,6 +122,12 @@ public sealed partial class VirtualCpu
     {
         ref readonly MmioExit mmio = ref _exit.Mmio;
         ulong address = mmio.Address.Value;
+        if (!mmio.IsRead && TryRing(BusKind.Memory, address, mmio.Bytes, mmio.Data))
+        {
+            backend.Fulfill();
+            return Next.Continue;
+        }
+
         if (TryFindMmio(address, mmio.Bytes, out RangeTable<IMmioHandler>.Entry entry))
         {
             if (mmio.IsRead)

@@ -64,7 +64,7 @@ public sealed partial class VirtualCpu
             return Enter(backend);
         }
 
-        if (backend.Pending != PendingOperation.None && !backend.Complete(ref _exit))
+        if (backend.Pending != PendingOperation.None && !Complete(backend))
         {
             return Handle(backend);
         }

@@ -100,7 +100,7 @@ public sealed partial class VirtualCpu
                     ResumeEmulation(backend, _emulated!);
                     return EmulationPending == PendingOperation.None;
                 default:
-                    return backend.Complete(ref _exit);
+                    return Complete(backend);
             }
         }
         finally
@@ -172,6 +172,16 @@ public sealed partial class VirtualCpu
     {
         _emulated?.Accesses.Reset();
         backend.Discard();
+        DeliverCollected(backend);
+    }
+
+    /// <summary>Retires an answered instruction.</summary>
+    /// <returns>Whether it makes no further access.</returns>
+    private bool Complete(IBackendVcpu backend)
+    {
+        bool isDone = backend.Complete(ref _exit);
+        DeliverCollected(backend);
+        return isDone;
     }
 
     /// <summary>Gives the caller's answer to the backend, if it matches what is pending.</summary>
@@ -304,6 +314,7 @@ public sealed partial class VirtualCpu
         }
 
         _exits++;
+        DeliverCollected(backend);
     }
 
     /// <summary>Looks at everything that may keep the guest from going on.</summary>

@@ -2,6 +2,7 @@
 
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Devices;
 using Vmm.Abstractions.Events;
 using Vmm.Abstractions.IoPorts;
 using Vmm.Abstractions.Memory;
@@ -58,9 +59,13 @@ public sealed partial class VirtualCpu
     internal void ReturnToMemory() => Interlocked.Exchange(ref _isInMemory, 1);
 
     /// <summary>Whether a device of the engine answers an access.</summary>
-    internal bool IsClaimed(AccessKind kind, ulong address) => kind is AccessKind.PortIn or AccessKind.PortOut
-        ? _machine.PortTable.Find((ushort)address) is not null
-        : _machine.MmioTable.TryFind(address, out _);
+    internal bool IsClaimed(AccessKind kind, ulong address) => kind switch
+    {
+        AccessKind.PortIn => _machine.PortTable.Find((ushort)address) is not null,
+        AccessKind.PortOut => _machine.PortTable.Find((ushort)address) is not null || HasDoorbell(BusKind.Port, address),
+        AccessKind.MemoryRead => _machine.MmioTable.TryFind(address, out _),
+        _ => _machine.MmioTable.TryFind(address, out _) || HasDoorbell(BusKind.Memory, address),
+    };
 
     internal BusOutcome ReadMmio(ulong address, int bytes, out ulong value)
     {
@@ -77,6 +82,12 @@ public sealed partial class VirtualCpu
 
     internal BusOutcome WriteMmio(ulong address, int bytes, ulong value)
     {
+        if (TryRing(BusKind.Memory, address, bytes, value))
+        {
+            _mmioExits++;
+            return BusOutcome.Done;
+        }
+
         if (!TryFindMmio(address, bytes, out RangeTable<IMmioHandler>.Entry entry))
         {
             return UnclaimedMemory(address);
@@ -102,6 +113,12 @@ public sealed partial class VirtualCpu
 
     internal BusOutcome WritePort(ushort port, int bytes, uint value)
     {
+        if (TryRing(BusKind.Port, port, bytes, value))
+        {
+            _portExits++;
+            return BusOutcome.Done;
+        }
+
         IPortHandler? handler = _machine.PortTable.Find(port);
         if (handler is null)
         {

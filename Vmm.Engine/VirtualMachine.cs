@@ -301,6 +301,7 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
         }
 
         _memoryMap.Withdraw();
+        _notifications?.Withdraw();
         using (Time.KeepTimerOut())
         {
             // Lines fall into the old controllers, wherever they are.
@@ -314,6 +315,7 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
         }
 
         _memoryMap.Restore();
+        _notifications?.Restore();
         foreach (VirtualCpu cpu in _vcpus)
         {
             cpu.ForgetState();
@@ -363,6 +365,7 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
         }
 
         _memoryMap.Clear();
+        _notifications?.Withdraw();
         BackendVm.Dispose();
         Destroyed?.Invoke(this);
         EngineLog.Destroyed(_log, Name);

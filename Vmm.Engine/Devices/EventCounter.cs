@@ -48,8 +48,14 @@ internal sealed class EventCounter : IEventCounter
         {
             while (_count == 0 && !_disposed)
             {
-                TimeSpan left = timeout == Timeout.InfiniteTimeSpan ? timeout : timeout - Stopwatch.GetElapsedTime(began);
-                if (left < TimeSpan.Zero && left != Timeout.InfiniteTimeSpan)
+                if (timeout == Timeout.InfiniteTimeSpan)
+                {
+                    Monitor.Wait(_gate);
+                    continue;
+                }
+
+                TimeSpan left = timeout - Stopwatch.GetElapsedTime(began);
+                if (left < TimeSpan.Zero)
                 {
                     return false;
                 }

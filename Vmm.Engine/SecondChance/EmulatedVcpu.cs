@@ -332,7 +332,7 @@ internal sealed class EmulatedVcpu
         }
 
         ulong value = ToValue(data);
-        if (_machine.Space.Find(new(physicalAddress)) is not null)
+        if (_machine.Space.Find(new(physicalAddress)) is not null && !_cpu.IsDoorbell(physicalAddress))
         {
             DroppedWrite = new(physicalAddress);
             return Finish(AccessKind.MemoryWrite, physicalAddress, value, data.Length, BusOutcome.Done);

@@ -49,6 +49,12 @@ internal sealed class FakeBackend : IHypervisorBackend
     /// <summary>What allocating memory fails with, or null.</summary>
     public VmmException? MemoryRefusal { get; set; }
 
+    /// <summary>Whether VMs take doorbells and collect writes.</summary>
+    public bool TakesDoorbells { get; set; } = true;
+
+    /// <summary>What taking a doorbell or a range fails with, or null.</summary>
+    public VmmException? DoorbellRefusal { get; set; }
+
     /// <summary>What asking for the CPUID entries fails with, or null.</summary>
     public VmmException? CpuidRefusal { get; set; }
 

@@ -240,7 +240,8 @@ internal sealed class LongModeMachine : IDisposable
         _backend.Dispose();
     }
 
-    private void Prepare(VirtualCpu cpu)
+    /// <summary>Activates a vCPU and puts it in front of its code.</summary>
+    public void Prepare(VirtualCpu cpu)
     {
         cpu.Activate();
         cpu.SetRunState(cpu.Id.Value > 0 && Machine.HasLocalApics ? VcpuRunState.Halt : VcpuRunState.Run);
