@@ -4,6 +4,7 @@ using Serilog;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Emulation.Msr;
+using Vmm.Engine.Faults;
 
 namespace Vmm.Engine;
 
@@ -14,6 +15,9 @@ internal static class EngineLog
         log.Information("VM {Name} created with up to {MaxCpus} vCPUs, interrupt controllers {Mode}", name, maxCpus, mode);
 
     public static void Destroyed(ILogger log, string name) => log.Information("VM {Name} destroyed", name);
+
+    public static void TripleFault(ILogger log, string name, TripleFaultReport report) =>
+        log.Information("VM {Name}: {Report}", name, report);
 
     public static void Reinitialized(ILogger log, string name) => log.Information("VM {Name} reinitialized", name);
 

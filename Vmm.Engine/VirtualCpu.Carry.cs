@@ -114,7 +114,7 @@ public sealed partial class VirtualCpu
                 return Next.Return;
             case ExecutionStatus.Shutdown:
                 emulated.Accesses.Reset();
-                _machine.TrySuspend(SuspendReason.TripleFault);
+                SuspendByTripleFault(backend, emulated.State.Trail.ToSteps());
                 Interlocked.Exchange(ref _attention, 1);
                 return Next.Continue;
             case ExecutionStatus.Halted:

@@ -120,7 +120,7 @@ public sealed partial class VirtualCpu
         switch (EventCombination.Combine(first, second, out information, out EventInformation left))
         {
             case EventCombinationResult.TripleFault:
-                _machine.TrySuspend(SuspendReason.TripleFault);
+                SuspendByTripleFault(Backend, [new(first, null, WasAttempted: true), new(second, PageFaultAddress(second), WasAttempted: false)]);
                 return false;
             case EventCombinationResult.Event:
                 _exitEvent = left;

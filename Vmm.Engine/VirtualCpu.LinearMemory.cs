@@ -34,11 +34,7 @@ public sealed partial class VirtualCpu : IGuestLinearMemory
         TakeOwnership();
         try
         {
-            PagingState state = CurrentPaging(Backend);
-            GuestRam memory = new(_machine.Space);
-            Span<PageWalkStep> steps = stackalloc PageWalkStep[PageWalker.MaximumLevels];
-            int count = PageWalker.Trace(ref memory, state, address.Value, steps);
-            return new PageWalk(address, [.. steps[..count]], PageWalker.Probe(ref memory, state, address.Value, access));
+            return WalkOwned(CurrentPaging(Backend), address, access);
         }
         finally
         {

@@ -4,7 +4,6 @@ using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Devices;
 using Vmm.Abstractions.IoPorts;
 using Vmm.Abstractions.Memory;
-using Vmm.Engine.Devices;
 
 namespace Vmm.Engine;
 

@@ -409,7 +409,7 @@ public sealed partial class VirtualCpu
             case ExitCode.MmioEmulation:
                 return HandleMmioEmulation(backend);
             case ExitCode.Shutdown:
-                _machine.TrySuspend(SuspendReason.TripleFault);
+                SuspendByTripleFault(backend);
                 Interlocked.Exchange(ref _attention, 1);
                 return Next.Continue;
             case ExitCode.Monitor or ExitCode.Mwait or ExitCode.VmInstruction:

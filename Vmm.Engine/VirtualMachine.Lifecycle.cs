@@ -3,6 +3,7 @@
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Engine.Faults;
 
 namespace Vmm.Engine;
 
@@ -19,6 +20,7 @@ public sealed partial class VirtualMachine
     private VcpuSet _halted;
     private int _suspendReason;
     private bool _isPaused;
+    private TripleFaultReport? _tripleFault;
 
     /// <inheritdoc/>
     public VcpuSet ActiveVcpus => ReadSet(ref _active);
@@ -31,6 +33,12 @@ public sealed partial class VirtualMachine
 
     /// <inheritdoc/>
     public SuspendReason SuspendReason => (SuspendReason)Volatile.Read(ref _suspendReason);
+
+    /// <summary>
+    /// Why the guest met a triple fault; null while the VM is not suspended with <see cref="SuspendReason.TripleFault"/>, and when the
+    /// embedder gave that reason. There before the reason is. Any thread.
+    /// </summary>
+    public TripleFaultReport? TripleFault => Volatile.Read(ref _tripleFault);
 
     /// <inheritdoc/>
     public bool IsPaused => Volatile.Read(ref _isPaused);
@@ -138,15 +146,25 @@ public sealed partial class VirtualMachine
 
     /// <summary>Suspends the VM unless it is suspended.</summary>
     /// <returns>Whether this call did it.</returns>
-    internal bool TrySuspend(SuspendReason reason)
+    internal bool TrySuspend(SuspendReason reason, TripleFaultReport? report = null)
     {
-        if (Interlocked.CompareExchange(ref _suspendReason, (int)reason, (int)SuspendReason.None)
-            != (int)SuspendReason.None)
+        lock (_setsLock)
         {
-            return false;
+            if (SuspendReason != SuspendReason.None)
+            {
+                return false;
+            }
+
+            Volatile.Write(ref _tripleFault, report);
+            Interlocked.Exchange(ref _suspendReason, (int)reason);
         }
 
         EngineLog.Suspended(_log, Name, reason);
+        if (report is not null)
+        {
+            EngineLog.TripleFault(_log, Name, report);
+        }
+
         foreach (VcpuId id in ActiveVcpus)
         {
             VirtualCpu cpu = _vcpus[id.Value];
@@ -304,6 +322,7 @@ public sealed partial class VirtualMachine
             _suspended = VcpuSet.Empty;
             _halted = VcpuSet.Empty;
             Volatile.Write(ref _suspendReason, (int)SuspendReason.None);
+            Volatile.Write(ref _tripleFault, null);
         }
     }
 

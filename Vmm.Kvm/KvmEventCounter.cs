@@ -2,7 +2,6 @@
 
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Events;
 using Vmm.Kvm.Interop;
 

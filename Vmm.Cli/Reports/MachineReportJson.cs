@@ -69,6 +69,11 @@ internal static class MachineReportJson
             WriteInstruction(json, instruction);
         }
 
+        if (result.TripleFault is { } fault)
+        {
+            TripleFaultWriter.WriteJson(json, fault);
+        }
+
         if (result.PageWalk is { } walk)
         {
             json.WriteString("refusal", Name(result.Refusal));
@@ -195,5 +200,6 @@ internal static class MachineReportJson
         json.WriteEndObject();
     }
 
-    private static void WriteHex(Utf8JsonWriter json, string name, ulong value) => json.WriteString(name, $"0x{value:x}");
+    /// <summary>Writes a number as a string with 0x.</summary>
+    public static void WriteHex(Utf8JsonWriter json, string name, ulong value) => json.WriteString(name, $"0x{value:x}");
 }

@@ -35,6 +35,11 @@ internal static class MachineReportText
             WriteInstruction(writer, instruction);
         }
 
+        if (result.TripleFault is { } fault)
+        {
+            TripleFaultWriter.WriteText(writer, fault);
+        }
+
         if (result.PageWalk is { } walk)
         {
             writer.WriteLine($"  page walk: {walk}");

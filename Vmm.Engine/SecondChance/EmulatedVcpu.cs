@@ -45,14 +45,22 @@ internal sealed class EmulatedVcpu
         _cpu = cpu;
         _machine = machine;
         _cpuid = cpuid;
-        State = new CpuState
+        (State, _transfer) = MakeState(cpuid);
+    }
+
+    /// <summary>A state for the executor, and what carries a vCPU's into it.</summary>
+    /// <param name="cpuid">What CPUID answers the guest.</param>
+    public static (CpuState State, VcpuStateTransfer Transfer) MakeState(CpuidEntry[] cpuid)
+    {
+        CpuState state = new()
         {
             Features = CpuidFeatures.Read(cpuid) | HostProcessor.Features,
             Vendor = CpuidFeatures.Vendor(cpuid) is var vendor and not CpuVendor.Unknown ? vendor : HostProcessor.Vendor,
             PhysicalAddressBits = CpuidFeatures.PhysicalAddressBits(cpuid),
         };
         CpuidResult xsave = CpuidFeatures.Find(cpuid, 0xD, 0);
-        _transfer = new VcpuStateTransfer(State, xsave.Eax | ((ulong)xsave.Edx << 32), CpuidFeatures.Find(cpuid, 0xD, 9).Ebx);
+        return (state, new VcpuStateTransfer(
+            state, xsave.Eax | ((ulong)xsave.Edx << 32), CpuidFeatures.Find(cpuid, 0xD, 9).Ebx));
     }
 
     /// <summary>The state that instructions work on.</summary>

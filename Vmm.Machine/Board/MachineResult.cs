@@ -3,6 +3,7 @@
 using System.Collections.Immutable;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Engine.Faults;
 using Vmm.Engine.Memory;
 using Vmm.Engine.SecondChance;
 using Vmm.Machine.Diagnostics;
@@ -35,6 +36,9 @@ public sealed record MachineResult
 
     /// <summary>For <see cref="MachineEnd.EmulationFailure"/> how the instruction's address translates; null when it is not known.</summary>
     public PageWalk? PageWalk { get; init; }
+
+    /// <summary>For <see cref="MachineEnd.TripleFault"/> what led to it; null when the guest itself did not.</summary>
+    public TripleFaultReport? TripleFault { get; init; }
 
     /// <summary>What the engine executed because the hypervisor could not; null when there was nothing.</summary>
     public SecondChanceReport? SecondChances { get; init; }

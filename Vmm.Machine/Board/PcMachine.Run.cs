@@ -246,6 +246,7 @@ public sealed partial class PcMachine
             PageWalk = Failed(ending) is { } failed && reports[failed.Id.Value] is { Problem: null } report
                 ? failed.Walk(new GuestLinearAddress(report.LinearRip), PageAccess.Execute)
                 : null,
+            TripleFault = ending.End == MachineEnd.TripleFault ? _machine.TripleFault : null,
             SecondChances = SecondChances(reports),
             Msrs = MsrReport.Of(_machine.MsrAccesses),
             Vcpus = [.. reports],
@@ -283,6 +284,11 @@ public sealed partial class PcMachine
         if (ending.Exit is { Code: ExitCode.InstructionEmulation } exit && exit.InstructionEmulation.Count > 0)
         {
             return InstructionReport.Decode(exit.InstructionEmulation.Bytes, report.Registers.Rip, report.Bitness);
+        }
+
+        if (ending.End == MachineEnd.TripleFault && _machine.TripleFault is { Code.IsEmpty: false } fault)
+        {
+            return InstructionReport.Decode(fault.Code.AsSpan(), fault.Registers.Rip, report.Bitness);
         }
 
         // A halted vCPU stands behind its HLT; what follows there never ran.

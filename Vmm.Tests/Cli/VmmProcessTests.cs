@@ -110,7 +110,26 @@ public sealed class VmmProcessTests(string backend)
         VmmOutput run = RunFlat([0x0f, 0x0b], "--flat-mode", "long");
 
         run.ExitCode.Should().Be(84);
-        run.Error.Should().ContainAll("triple fault", "RIP 0000000000100000", "64-bit code");
+        run.Error.Should().ContainAll("triple fault", "RIP 0000000000100000", "64-bit code", "page walk of the code", "IDTR base");
+    }
+
+    [Test]
+    public void Triple_fault_names_its_chain_in_text_and_in_JSON()
+    {
+        if (backend == "kvm" && KvmDoctor.Examine(measure: false).Virtualization == HostVirtualization.Svm)
+        {
+            Assert.Ignore("this host's processor does not keep the state that it shut down in");
+        }
+
+        VmmOutput text = RunFlat([0x0f, 0x0b], "--flat-mode", "long");
+        VmmOutput script = RunFlat([0x0f, 0x0b], "--flat-mode", "long", "--json", "--console", "none");
+
+        text.Error.Should().ContainAll("chain: #UD > #GP(0x33) > #GP(0x6b) > #DF(0x0) > #GP(0x43) > shutdown", "instruction: ud2");
+        using JsonDocument json = JsonDocument.Parse(script.Out);
+        JsonElement fault = json.RootElement.GetProperty("tripleFault");
+        fault.GetProperty("origin").GetString().Should().BeOneOf("seen", "rehearsed");
+        fault.GetProperty("chain").EnumerateArray().Select(step => step.GetProperty("vector").GetInt32()).Should().Equal(6, 13, 13, 8, 13);
+        fault.GetProperty("gates").GetArrayLength().Should().Be(3);
     }
 
     [Test]

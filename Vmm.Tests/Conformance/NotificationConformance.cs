@@ -7,7 +7,6 @@ using Vmm.Abstractions.Devices;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Events;
 using Vmm.Abstractions.Machine;
-using Vmm.Abstractions.Vcpu;
 using Vmm.Software;
 using Vmm.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;

@@ -18,14 +18,30 @@ public sealed partial class CpuState
     /// <summary>What stops the current instruction from completing.</summary>
     internal ExecutionResult Outcome;
 
+    /// <summary>The event whose delivery failed last, and with what; no attempt when one has succeeded since.</summary>
+    internal FaultEvent FailedEvent;
+
+    /// <summary>What the delivery of <see cref="FailedEvent"/> failed with.</summary>
+    internal ExecutionResult FailedWith;
+
     /// <summary>The current instruction set RF itself (IRET loads it).</summary>
     internal bool KeepsResume;
 
     private RegisterFile _registers;
+    private FaultTrail _trail;
     private TranslationCache? _translations;
     private ulong _controlFlags = 2;
     private SegmentRegisters _segments;
     private DebugAddresses _debugAddresses;
+
+    /// <summary>
+    /// How the last exception whose delivery failed led to the one that could be delivered, or to a shutdown. What has been delivered since
+    /// leaves no trace here.
+    /// </summary>
+    public ref readonly FaultTrail Trail => ref _trail;
+
+    /// <summary>As <see cref="Trail"/>, for the executor.</summary>
+    internal ref FaultTrail TrailForWriting => ref _trail;
 
     /// <summary>General registers.</summary>
     public ref GeneralRegisters General => ref Unsafe.As<RegisterFile, GeneralRegisters>(ref _registers);

@@ -196,6 +196,8 @@ internal static partial class Interpreter<TCpu>
                 AbandonWatching(s);
             }
 
+            s.FailedEvent = new(vector, kind, errorCode.HasValue, errorCode.GetValueOrDefault(), WasAttempted: true);
+            s.FailedWith = s.Outcome;
             return s.Outcome;
         }
 
@@ -211,6 +213,7 @@ internal static partial class Interpreter<TCpu>
             s.Dr7 &= ~GeneralDetect;
         }
 
+        s.FailedEvent = default;
         s.Rip = s.NextRip;
         s.Shadow = InterruptShadow.None;
         s.Halted = false;
@@ -223,6 +226,7 @@ internal static partial class Interpreter<TCpu>
         CpuState s = cpu.State;
         ExecutionResult current = fault;
         NotePageFault(s, in fault);
+        FaultEvent cause = s.FailedEvent is { WasAttempted: true } failed && s.FailedWith == fault ? failed : default;
         for (int depth = 0; depth < 3; depth++)
         {
             ExecutionResult result = DeliverEvent(
@@ -233,6 +237,13 @@ internal static partial class Interpreter<TCpu>
             }
 
             NotePageFault(s, in result);
+            if (depth == 0)
+            {
+                BeginTrail(s, in cause, in fault);
+            }
+
+            s.TrailForWriting.Attempt();
+            AddToTrail(s, in result);
             bool wasContributory = IsContributory(current.Vector);
             bool wasPageFault = current.Vector == Vector.PageFault;
             if (current.Vector == Vector.DoubleFault)
@@ -243,10 +254,29 @@ internal static partial class Interpreter<TCpu>
             bool doubles = wasContributory && IsContributory(result.Vector)
                 || wasPageFault && (result.Vector == Vector.PageFault || IsContributory(result.Vector));
             current = doubles ? ExecutionResult.Fault(Vector.DoubleFault, 0) : result;
+            if (doubles)
+            {
+                AddToTrail(s, in current);
+            }
         }
 
         return new(ExecutionStatus.Shutdown);
     }
+
+    /// <summary>The exception, and before it the event in whose delivery it came up.</summary>
+    private static void BeginTrail(CpuState s, in FaultEvent cause, in ExecutionResult fault)
+    {
+        s.TrailForWriting = default;
+        if (cause.WasAttempted)
+        {
+            s.TrailForWriting.Add(in cause);
+        }
+
+        AddToTrail(s, in fault);
+    }
+
+    private static void AddToTrail(CpuState s, in ExecutionResult fault) => s.TrailForWriting.Add(
+        new(fault.Vector, InterruptKind.HardwareException, fault.HasErrorCode && s.IsProtected, fault.ErrorCode, fault.FaultAddress));
 
     /// <summary>CR2 takes the address of every page fault, also of one that becomes a double fault (volume 3, section 7.15, #PF).</summary>
     private static void NotePageFault(CpuState s, in ExecutionResult fault)
