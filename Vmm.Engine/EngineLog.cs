@@ -60,6 +60,9 @@ internal static class EngineLog
     public static void MsrNotRestored(ILogger log, string name, VcpuId vcpu, MsrRefusal refusal) =>
         log.Warning("VM {Name}, vCPU {Vcpu}: not restored: {Refusal}", name, vcpu.Value, refusal);
 
+    public static void DoorbellFull(ILogger log, string name, object registration) =>
+        log.Debug("VM {Name}: the {Registration} was rung while its eventfd was full or being ended; said once", name, registration);
+
     public static void NotTakenByHypervisor(ILogger log, string name, object registration, string why) =>
         log.Debug("VM {Name}: the hypervisor does not take the {Registration}: {Why}; its writes are exits", name, registration, why);
 

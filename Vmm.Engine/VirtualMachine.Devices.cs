@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-using Vmm.Abstractions.Backend;
+using System.Runtime.InteropServices;
 using Vmm.Abstractions.Devices;
-using Vmm.Abstractions.Events;
 using Vmm.Engine.Devices;
 
 namespace Vmm.Engine;
@@ -16,12 +15,8 @@ public sealed partial class VirtualMachine : IDeviceNotifications
     internal DeviceNotifications? Notifications => Volatile.Read(ref _notifications);
 
     /// <inheritdoc/>
-    public IEventCounter CreateEventCounter() =>
-        HypervisorBackend is IEventCounterProvider provider ? provider.CreateEventCounter() : new EventCounter();
-
-    /// <inheritdoc/>
-    public IDoorbellRegistration AttachDoorbell(in Doorbell doorbell, IEventCounter counter) =>
-        RequireNotifications().AttachDoorbell(doorbell, counter);
+    public IDoorbellRegistration AttachDoorbell(in Doorbell doorbell, SafeHandle target) =>
+        RequireNotifications().AttachDoorbell(doorbell, target);
 
     /// <inheritdoc/>
     public ICoalescedRange Coalesce(BusKind bus, ulong first, ulong length) => RequireNotifications().Coalesce(bus, first, length);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime.InteropServices;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Devices;
 using Vmm.Abstractions.Errors;
-using Vmm.Abstractions.Events;
 using Vmm.Kvm.Interop;
 
 namespace Vmm.Kvm;
@@ -17,10 +17,10 @@ internal sealed partial class KvmVm : IBackendDoorbells
     private int _ringPage = -1;
 
     /// <inheritdoc/>
-    public IDisposable? TryAttachDoorbell(in Doorbell doorbell, IEventCounter counter)
+    public IDisposable? TryAttachDoorbell(in Doorbell doorbell, SafeHandle target)
     {
         bool isOffered = Has(KvmCapability.Ioeventfd) && (doorbell.Length != 0 || Has(KvmCapability.IoeventfdAnyLength));
-        if (!isOffered || counter is not KvmEventCounter { EventFd: { IsClosed: false } target })
+        if (!isOffered)
         {
             return null;
         }
@@ -33,7 +33,7 @@ internal sealed partial class KvmVm : IBackendDoorbells
             return null;
         }
 
-        return new DeviceWrites(this, () => _vm.DeassignIoeventfd(target, address, length, flags, match), target);
+        return new DeviceWrites(this, () => _vm.DeassignIoeventfd(target, address, length, flags, match));
     }
 
     /// <inheritdoc/>
@@ -69,38 +69,15 @@ internal sealed partial class KvmVm : IBackendDoorbells
         }
     }
 
-    private sealed class DeviceWrites : IDisposable
+    private sealed class DeviceWrites(KvmVm owner, Action end) : IDisposable
     {
-        private readonly KvmVm _owner;
-        private readonly EventFd? _target;
-        private Action? _end;
-
-        public DeviceWrites(KvmVm owner, Action end, EventFd? target = null)
-        {
-            _owner = owner;
-            _end = end;
-            _target = target;
-
-            // The request that ends a registration names its counter, whose descriptor therefore stays open.
-            bool held = false;
-            target?.DangerousAddRef(ref held);
-        }
+        private Action? _end = end;
 
         public void Dispose()
         {
-            if (Interlocked.Exchange(ref _end, null) is { } end)
+            if (Interlocked.Exchange(ref _end, null) is { } end && !owner._vm.IsClosed)
             {
-                try
-                {
-                    if (!_owner._vm.IsClosed)
-                    {
-                        end();
-                    }
-                }
-                finally
-                {
-                    _target?.DangerousRelease();
-                }
+                end();
             }
         }
     }

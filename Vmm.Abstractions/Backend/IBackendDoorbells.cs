@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime.InteropServices;
 using Vmm.Abstractions.Devices;
 using Vmm.Abstractions.Errors;
-using Vmm.Abstractions.Events;
 
 namespace Vmm.Abstractions.Backend;
 
@@ -12,15 +12,15 @@ namespace Vmm.Abstractions.Backend;
 /// </summary>
 public interface IBackendDoorbells
 {
-    /// <summary>Signals a counter at each write to a register.</summary>
+    /// <summary>Adds one to an eventfd at each write to a register.</summary>
     /// <param name="doorbell">The register.</param>
-    /// <param name="counter">The counter.</param>
+    /// <param name="target">The eventfd; the caller keeps it open until the registration ends.</param>
     /// <returns>
-    /// The registration, whose disposal ends it; null where the hypervisor cannot watch this register, cannot signal this counter, or has
-    /// no room: such writes are exits.
+    /// The registration, whose disposal ends it; null where the hypervisor cannot watch this register, or has no room: such writes
+    /// are exits.
     /// </returns>
     /// <exception cref="VmmException">What the host refuses for other reasons.</exception>
-    IDisposable? TryAttachDoorbell(in Doorbell doorbell, IEventCounter counter);
+    IDisposable? TryAttachDoorbell(in Doorbell doorbell, SafeHandle target);
 
     /// <summary>Collects the writes to a range; <see cref="IBackendCollectedWrites"/> gives them out.</summary>
     /// <param name="bus">Where the range is.</param>

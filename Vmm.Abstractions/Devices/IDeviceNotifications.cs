@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime.InteropServices;
 using Vmm.Abstractions.Errors;
-using Vmm.Abstractions.Events;
 
 namespace Vmm.Abstractions.Devices;
 
@@ -11,7 +11,7 @@ namespace Vmm.Abstractions.Devices;
 /// <remarks>
 /// <para>
 /// A registration means the same in every VM: where the hypervisor has no such thing the engine does it at the write's exit, and
-/// whatever executes the guest's instruction, the counter is signalled once for each write.
+/// whatever executes the guest's instruction, one is added for each write.
 /// </para>
 /// <para>
 /// Registrations stand until they are disposed, across a reinitialization too. Doorbells and coalesced ranges of one bus do not overlap
@@ -21,23 +21,21 @@ namespace Vmm.Abstractions.Devices;
 /// </remarks>
 public interface IDeviceNotifications
 {
-    /// <summary>Makes a counter at zero, of the kind that the hypervisor can signal if it can signal any.</summary>
-    /// <returns>The counter, owned by the caller.</returns>
-    /// <exception cref="VmmException">What the host refuses.</exception>
-    IEventCounter CreateEventCounter();
-
     /// <summary>
-    /// Signals a counter by one at each of the guest's writes to a register, in place of a handler. Reads, and writes of another width or
+    /// Adds one to an eventfd(2) at each of the guest's writes to a register, in place of a handler; whoever waits for it may be another process. Reads, and writes of another width or
     /// value, go the usual way. Takes effect for writes that begin afterwards.
     /// </summary>
     /// <param name="doorbell">The register.</param>
-    /// <param name="counter">The counter; the caller disposes it after the registration.</param>
+    /// <param name="target">
+    /// The eventfd, which is kept open until the registration ends. While its counter is full, writes add nothing and nobody waits for them.
+    /// </param>
     /// <returns>The registration.</returns>
     /// <exception cref="VmmException">
-    /// EINVAL: a bus, width, address or value that cannot be; EEXIST: it overlaps a coalesced range, or a doorbell that does not differ in the value
-    /// alone.
+    /// EINVAL: a bus, width, address or value that cannot be, or the descriptor is not an eventfd; EBADF: it is closed; EEXIST: the doorbell
+    /// overlaps a coalesced range, or one that does not differ in the value alone; ENOTSUP: the backend cannot signal events.
     /// </exception>
-    IDoorbellRegistration AttachDoorbell(in Doorbell doorbell, IEventCounter counter);
+    /// <exception cref="ObjectDisposedException">The descriptor is disposed.</exception>
+    IDoorbellRegistration AttachDoorbell(in Doorbell doorbell, SafeHandle target);
 
     /// <summary>
     /// Lets the hypervisor collect the guest's writes to a range. They reach the range's handlers in order, at the latest before the next exit

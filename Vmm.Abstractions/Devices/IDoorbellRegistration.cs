@@ -6,8 +6,8 @@ namespace Vmm.Abstractions.Devices;
 public interface IDoorbellRegistration : IDisposable
 {
     /// <summary>
-    /// Whether the hypervisor itself signals the counter, so that a write does not leave the guest. Otherwise the engine signals it at the
-    /// write's exit. Any thread.
+    /// Whether the hypervisor itself adds to the eventfd, so that a write does not leave the guest. Otherwise the engine does at the write's
+    /// exit. Any thread.
     /// </summary>
     bool IsHypervisors { get; }
 }

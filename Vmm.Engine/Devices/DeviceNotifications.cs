@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime.InteropServices;
+using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Devices;
 using Vmm.Abstractions.Errors;
-using Vmm.Abstractions.Events;
+using Vmm.Engine.Events;
 
 namespace Vmm.Engine.Devices;
 
@@ -17,6 +19,7 @@ internal sealed class DeviceNotifications(VirtualMachine machine)
     private readonly RangeTable<CoalescedRange>[] _ranges = [new(), new()];
     private readonly List<DeviceRegistration> _registrations = [];
     private bool _mayHaveCollected;
+    private int _hasNotedFull;
 
     /// <summary>Held while collected writes reach their handlers, so that they arrive in order.</summary>
     public Lock DeliveryLock { get; } = new();
@@ -24,45 +27,36 @@ internal sealed class DeviceNotifications(VirtualMachine machine)
     /// <summary>Whether the hypervisor may have collected writes. Once it may, it is asked at each exit.</summary>
     public bool MayHaveCollected => Volatile.Read(ref _mayHaveCollected);
 
-    /// <summary>Signals the counter of the doorbell that a write rings, if it rings one. Any thread.</summary>
+    /// <summary>Adds to the eventfd of the doorbell that a write rings, if it rings one. Any thread.</summary>
     public bool TryRing(BusKind bus, ulong address, int length, ulong value) =>
         TryFind(bus, address, out DoorbellSet? set) && set!.TryRing(length, value);
 
     /// <summary>Whether there is a doorbell at an address.</summary>
     public bool HasDoorbell(BusKind bus, ulong address) => TryFind(bus, address, out _);
 
-    public DoorbellRegistration AttachDoorbell(in Doorbell doorbell, IEventCounter counter)
+    public DoorbellRegistration AttachDoorbell(in Doorbell doorbell, SafeHandle target)
     {
         const string Operation = "AttachDoorbell";
-        ArgumentNullException.ThrowIfNull(counter);
+        ArgumentNullException.ThrowIfNull(target);
         Check(Operation, doorbell);
-        ulong last = doorbell.Address + (ulong)Math.Max(doorbell.Length, 1) - 1;
-        DoorbellRegistration registration = new(this, doorbell, counter);
-        lock (_lock)
+        if (machine.HypervisorBackend is not IHostEvents host)
         {
-            ObjectDisposedException.ThrowIf(machine.IsDisposed, machine);
-            RangeTable<DoorbellSet> table = _doorbells[(int)doorbell.Bus];
-            if (TryFind(doorbell.Bus, doorbell.Address, out DoorbellSet? set))
-            {
-                if (!set!.Admits(doorbell))
-                {
-                    Refuse(Operation, registration);
-                }
-            }
-            else
-            {
-                set = new DoorbellSet();
-                if (_ranges[(int)doorbell.Bus].Overlaps(doorbell.Address, last) || !table.TryAdd(doorbell.Address, last, set))
-                {
-                    Refuse(Operation, registration);
-                }
-            }
-
-            set.Add(registration);
-            Enter(registration);
+            EngineThrow.Refuse(Operation, VmmError.ENOTSUP, "the backend cannot signal events");
+            return null;
         }
 
-        return registration;
+        DoorbellRegistration registration = new(this, host, doorbell, target);
+        try
+        {
+            EventDescriptor.Require(Operation, target);
+            Insert(Operation, registration);
+            return registration;
+        }
+        catch
+        {
+            registration.Release();
+            throw;
+        }
     }
 
     public CoalescedRange Coalesce(BusKind bus, ulong first, ulong length)
@@ -104,6 +98,8 @@ internal sealed class DeviceNotifications(VirtualMachine machine)
                 {
                     _doorbells[(int)registration.Doorbell.Bus].Remove(registration.Doorbell.Address);
                 }
+
+                registration.Release();
             }
         }
     }
@@ -117,6 +113,15 @@ internal sealed class DeviceNotifications(VirtualMachine machine)
             {
                 _ranges[(int)range.Bus].Remove(range.First);
             }
+        }
+    }
+
+    /// <summary>A write added nothing. Said once for a VM: the guest can do it all the time.</summary>
+    public void NoteFull(DoorbellRegistration registration)
+    {
+        if (Interlocked.Exchange(ref _hasNotedFull, 1) == 0)
+        {
+            EngineLog.DoorbellFull(machine.Log, machine.Name, registration);
         }
     }
 
@@ -135,6 +140,35 @@ internal sealed class DeviceNotifications(VirtualMachine machine)
         lock (_lock)
         {
             _registrations.ForEach(Offer);
+        }
+    }
+
+    private void Insert(string operation, DoorbellRegistration registration)
+    {
+        Doorbell doorbell = registration.Doorbell;
+        ulong last = doorbell.Address + (ulong)Math.Max(doorbell.Length, 1) - 1;
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(machine.IsDisposed, machine);
+            RangeTable<DoorbellSet> table = _doorbells[(int)doorbell.Bus];
+            if (TryFind(doorbell.Bus, doorbell.Address, out DoorbellSet? set))
+            {
+                if (!set!.Admits(doorbell))
+                {
+                    Refuse(operation, registration);
+                }
+            }
+            else
+            {
+                set = new DoorbellSet();
+                if (_ranges[(int)doorbell.Bus].Overlaps(doorbell.Address, last) || !table.TryAdd(doorbell.Address, last, set))
+                {
+                    Refuse(operation, registration);
+                }
+            }
+
+            set.Add(registration);
+            Enter(registration);
         }
     }
 

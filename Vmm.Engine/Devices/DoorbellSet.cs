@@ -33,14 +33,14 @@ internal sealed class DoorbellSet
 
     public void Remove(DoorbellRegistration bell) => Volatile.Write(ref _bells, [.. _bells.Where(other => other != bell)]);
 
-    /// <summary>Signals the counter of the doorbell that a write rings, if it rings one.</summary>
+    /// <summary>Adds to the eventfd of the doorbell that a write rings, if it rings one.</summary>
     public bool TryRing(int length, ulong value)
     {
         foreach (DoorbellRegistration bell in Bells)
         {
             if (bell.Doorbell.Length == 0 || (bell.Doorbell.Length == length && (bell.Doorbell.Value ?? value) == value))
             {
-                bell.Counter.Signal();
+                bell.Ring();
                 return true;
             }
         }

@@ -19,7 +19,6 @@ namespace Vmm.Engine.Events;
 internal sealed class InterruptEvents(VirtualMachine machine)
 {
     private const string Operation = "AttachEvent";
-    private const string EventLink = "anon_inode:[eventfd]";
 
     private readonly List<InterruptEvent> _attached = [];
     private readonly Dictionary<int, ResampledLine> _shared = [];
@@ -100,8 +99,8 @@ internal sealed class InterruptEvents(VirtualMachine machine)
             InterruptEvent attached = new(machine.Time, trigger, resample, enter, _attached);
             try
             {
-                RequireEvent(trigger);
-                RequireEvent(resample);
+                EventDescriptor.Require(Operation, trigger);
+                EventDescriptor.Require(Operation, resample);
                 if (_attached.Exists(other => other != attached && other.Number == attached.Number))
                 {
                     EngineThrow.Busy(Operation, "the event raises an interrupt already");
@@ -210,26 +209,6 @@ internal sealed class InterruptEvents(VirtualMachine machine)
 
         EngineThrow.Refuse(Operation, VmmError.ENOTSUP, "the hypervisor has the interrupt controllers and takes no events");
         return null;
-    }
-
-    /// <summary>What is no eventfd could be read otherwise than by eight bytes. A closed one is left to whoever waits for it.</summary>
-    private static void RequireEvent(SafeHandle? descriptor)
-    {
-        if (descriptor is null)
-        {
-            return;
-        }
-
-        string? link = new FileInfo($"/proc/self/fd/{descriptor.DangerousGetHandle()}").LinkTarget;
-        if (link is null)
-        {
-            EngineThrow.Refuse(Operation, VmmError.EBADF, "the descriptor is closed");
-        }
-
-        if (!link.EndsWith(EventLink, StringComparison.Ordinal))
-        {
-            EngineThrow.Invalid(Operation, $"the descriptor is {Path.GetFileName(link)}, not an eventfd");
-        }
     }
 
     /// <summary>An input that events hold up together.</summary>

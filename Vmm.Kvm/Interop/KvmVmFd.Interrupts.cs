@@ -69,11 +69,11 @@ internal sealed partial class KvmVmFd
     /// <param name="length">1, 2, 4 or 8 bytes; zero for any length where KVM_CAP_IOEVENTFD_ANY_LENGTH is there.</param>
     /// <param name="flags">Port instead of memory, and whether the value must match.</param>
     /// <param name="match">The value that counts.</param>
-    public void AssignIoeventfd(EventFd target, ulong address, uint length, KvmIoeventfdFlags flags, ulong match = 0) =>
+    public void AssignIoeventfd(SafeHandle target, ulong address, uint length, KvmIoeventfdFlags flags, ulong match = 0) =>
         Ioeventfd(target, address, length, flags & ~KvmIoeventfdFlags.Deassign, match);
 
     /// <summary>KVM_IOEVENTFD with the deassign flag; the other arguments as they were assigned.</summary>
-    public void DeassignIoeventfd(EventFd target, ulong address, uint length, KvmIoeventfdFlags flags, ulong match = 0) =>
+    public void DeassignIoeventfd(SafeHandle target, ulong address, uint length, KvmIoeventfdFlags flags, ulong match = 0) =>
         Ioeventfd(target, address, length, flags | KvmIoeventfdFlags.Deassign, match);
 
     /// <summary>KVM_SIGNAL_MSI; needs an irqchip inside KVM.</summary>
@@ -108,7 +108,7 @@ internal sealed partial class KvmVmFd
         Ioctl(KvmRequests.Irqfd, argument, resample is null ? null : KvmCapability.IrqfdResample);
     }
 
-    private void Ioeventfd(EventFd target, ulong address, uint length, KvmIoeventfdFlags flags, ulong match)
+    private void Ioeventfd(SafeHandle target, ulong address, uint length, KvmIoeventfdFlags flags, ulong match)
     {
         using DescriptorUse use = new(target);
         KvmIoeventfd argument = new()

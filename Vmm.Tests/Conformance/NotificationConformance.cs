@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime.InteropServices;
 using Iced.Intel;
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Devices;
 using Vmm.Abstractions.Errors;
-using Vmm.Abstractions.Events;
 using Vmm.Abstractions.Machine;
+using Vmm.Kvm;
+using Vmm.Kvm.Interop;
 using Vmm.Software;
 using Vmm.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;
@@ -21,11 +23,13 @@ public abstract class NotificationConformance
 
     private IHypervisorBackend? _backend;
     private LongModeMachine? _guest;
-    private IEventCounter? _counter;
+    private SafeHandle? _counter;
 
     private protected LongModeMachine Guest => _guest!;
 
-    private IEventCounter Counter => _counter!;
+    private SafeHandle Counter => _counter!;
+
+    private IHostEvents Events => (IHostEvents)_backend!;
 
     /// <summary>Whether a write that the hypervisor answers by itself stays in the guest.</summary>
     protected virtual bool StaysInGuest => false;
@@ -35,7 +39,7 @@ public abstract class NotificationConformance
     {
         _backend = CreateBackend();
         _guest = CreateGuest(_backend);
-        _counter = Guest.Machine.CreateEventCounter();
+        _counter = Events.CreateEvent();
     }
 
     [TearDown]
@@ -68,10 +72,10 @@ public abstract class NotificationConformance
 
         Guest.RunToEnd();
 
-        Counter.Take().Should().Be(3);
+        Events.TakeEvent(Counter).Should().Be(3);
         mmio.Accesses.Should().BeEmpty();
         (Guest.Cpu.Counters.MmioExits == 0).Should().Be(StaysInGuest);
-        bell.IsHypervisors.Should().Be(_backend is IEventCounterProvider);
+        bell.IsHypervisors.Should().Be(_backend is KvmBackend);
     }
 
     [Test]
@@ -89,7 +93,7 @@ public abstract class NotificationConformance
 
         Guest.RunToEnd();
 
-        Counter.Take().Should().Be(0);
+        Events.TakeEvent(Counter).Should().Be(0);
         mmio.Accesses.Should().Equal((false, 0x10, 2, 0x11), (false, 0x14, 4, 0x22), (true, 0x10, 4, 0));
     }
 
@@ -97,7 +101,7 @@ public abstract class NotificationConformance
     public void Doorbells_at_one_address_are_told_apart_by_the_value()
     {
         FakeMmio mmio = Attach();
-        using IEventCounter second = Guest.Machine.CreateEventCounter();
+        using SafeHandle second = Events.CreateEvent();
         using IDoorbellRegistration first = Guest.Machine.AttachDoorbell(Bell(0x10, 2, 1), Counter);
         using IDoorbellRegistration other = Guest.Machine.AttachDoorbell(Bell(0x10, 2, 2), second);
         Guest.Assemble(a =>
@@ -111,8 +115,8 @@ public abstract class NotificationConformance
 
         Guest.RunToEnd();
 
-        Counter.Take().Should().Be(1);
-        second.Take().Should().Be(2);
+        Events.TakeEvent(Counter).Should().Be(1);
+        Events.TakeEvent(second).Should().Be(2);
         mmio.Accesses.Should().Equal((false, 0x10, 2, 3));
     }
 
@@ -132,7 +136,7 @@ public abstract class NotificationConformance
 
         Guest.RunToEnd();
 
-        Counter.Take().Should().Be(4);
+        Events.TakeEvent(Counter).Should().Be(4);
         mmio.Accesses.Should().BeEmpty();
     }
 
@@ -156,15 +160,26 @@ public abstract class NotificationConformance
 
         Guest.RunToEnd();
 
-        Counter.Take().Should().Be(4);
+        Events.TakeEvent(Counter).Should().Be(4);
         port.Accesses.Should().Equal((false, Port, 2, 7), (false, Port, 1, 8));
     }
 
     [Test]
-    public void Thread_that_waits_for_the_counter_is_woken_by_the_guest()
+    public void Thread_that_waits_for_the_eventfd_is_woken_by_the_guest()
     {
+        const int Key = 5;
         using IDoorbellRegistration bell = Guest.Machine.AttachDoorbell(Bell(0, 4), Counter);
-        Background device = Background.Start(() => Counter.Wait(Timeout.InfiniteTimeSpan).Should().BeTrue());
+        using IEventWait wait = Events.CreateEventWait();
+        wait.Add(Counter, Key);
+        Background device = Background.Start(() =>
+        {
+            int[] keys = new int[1];
+            while (wait.Wait(keys) == 0)
+            {
+            }
+
+            keys.Should().Equal(Key);
+        });
         Guest.Assemble(a =>
         {
             a.mov(edi, (uint)Registers);
@@ -191,7 +206,7 @@ public abstract class NotificationConformance
 
         Guest.RunToEnd();
 
-        Counter.Take().Should().Be(0);
+        Events.TakeEvent(Counter).Should().Be(0);
         mmio.Accesses.Should().Equal((false, 0x10, 4, 5));
         Guest.Machine.AttachDoorbell(Bell(0x10, 4), Counter).Dispose();
     }
@@ -217,7 +232,7 @@ public abstract class NotificationConformance
         });
         Guest.RunToEnd();
 
-        Counter.Take().Should().Be(1);
+        Events.TakeEvent(Counter).Should().Be(1);
         mmio.Accesses.Should().Equal((false, 0x110, 4, 2));
         bell.IsHypervisors.Should().Be(bellWas);
         range.IsHypervisors.Should().Be(rangeWas);
@@ -331,28 +346,48 @@ public abstract class NotificationConformance
     }
 
     [Test]
-    public void Counter_stops_at_its_highest_value_and_does_nothing_once_it_is_disposed()
+    public void Full_eventfd_takes_nothing_more_and_the_guest_goes_on()
     {
-        Counter.Wait(TimeSpan.Zero).Should().BeFalse();
-        Counter.Signal(ulong.MaxValue - 1);
-        Counter.Signal();
-        Counter.Wait(TimeSpan.FromMinutes(1)).Should().BeTrue();
-        Counter.Take().Should().BeGreaterThanOrEqualTo(ulong.MaxValue - 1);
-        Counter.Take().Should().Be(0);
         using IDoorbellRegistration bell = Guest.Machine.AttachDoorbell(Bell(0, 4), Counter);
-        Background waiter = Background.Start(() => Counter.Wait(Timeout.InfiniteTimeSpan).Should().BeFalse());
+        EventFd.Signal(Counter, ulong.MaxValue - 1);
+        Guest.Assemble(a =>
+        {
+            a.mov(edi, (uint)Registers);
+            a.mov(__dword_ptr[rdi], 1);
+            a.mov(__dword_ptr[rdi], 1);
+        });
 
-        Counter.Dispose();
-        waiter.Join();
+        Guest.RunToEnd();
+
+        Events.TakeEvent(Counter).Should().BeGreaterThanOrEqualTo(ulong.MaxValue - 1);
+        Events.TakeEvent(Counter).Should().Be(0);
+    }
+
+    [Test]
+    public void Eventfd_that_its_owner_closes_is_kept_open_by_the_registration()
+    {
+        SafeHandle mine = Events.CreateEvent();
+        IDoorbellRegistration bell = Guest.Machine.AttachDoorbell(Bell(0, 4), mine);
+        mine.Dispose();
         Guest.Assemble(a =>
         {
             a.mov(edi, (uint)Registers);
             a.mov(__dword_ptr[rdi], 1);
         });
+
         Guest.RunToEnd();
 
-        Counter.Take().Should().Be(0);
-        Counter.Wait(Timeout.InfiniteTimeSpan).Should().BeFalse();
+        bell.Dispose();
+        Action again = () => Guest.Machine.AttachDoorbell(Bell(0, 4), mine);
+        again.Should().Throw<ObjectDisposedException>();
+    }
+
+    [Test]
+    public void Descriptor_that_is_no_eventfd_is_refused()
+    {
+        using FileStream file = File.OpenRead("/dev/null");
+        Action attach = () => Guest.Machine.AttachDoorbell(Bell(0, 4), file.SafeFileHandle);
+        attach.ShouldFail(VmmError.EINVAL);
     }
 
     [Test]

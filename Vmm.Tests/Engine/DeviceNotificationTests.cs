@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime.InteropServices;
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Devices;
 using Vmm.Abstractions.Errors;
-using Vmm.Abstractions.Events;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Tests.Support;
@@ -23,7 +23,7 @@ public sealed class DeviceNotificationTests : EngineFixture
     [Test]
     public void Hypervisor_is_given_registrations_until_they_end()
     {
-        using IEventCounter counter = Machine.CreateEventCounter();
+        using SafeHandle counter = Backend.CreateEvent();
         IDoorbellRegistration bell = Machine.AttachDoorbell(s_bell, counter);
         ICoalescedRange range = Machine.Coalesce(BusKind.Port, 0x10, 4);
 
@@ -41,7 +41,7 @@ public sealed class DeviceNotificationTests : EngineFixture
     [Test]
     public void Reinitialization_takes_registrations_to_the_new_VM_of_the_hypervisor()
     {
-        using IEventCounter counter = Machine.CreateEventCounter();
+        using SafeHandle counter = Backend.CreateEvent();
         using IDoorbellRegistration bell = Machine.AttachDoorbell(s_bell, counter);
         FakeVm before = BackendVm;
 
@@ -61,7 +61,7 @@ public sealed class DeviceNotificationTests : EngineFixture
     {
         Backend.TakesDoorbells = false;
         Backend.DoorbellRefusal = throws ? new VmmException("KVM_IOEVENTFD", VmmError.EINVAL, "no") : null;
-        using IEventCounter counter = Machine.CreateEventCounter();
+        using SafeHandle counter = Backend.CreateEvent();
         using IDoorbellRegistration bell = Machine.AttachDoorbell(s_bell, counter);
         FakeMmio mmio = new();
         Machine.Mmio.Attach(GuestPhysicalRange.Create(new(Registers), 0x100), mmio);
@@ -70,7 +70,7 @@ public sealed class DeviceNotificationTests : EngineFixture
 
         Run().Code.Should().Be(ExitCode.Pause);
 
-        counter.Take().Should().Be(1);
+        Backend.TakeEvent(counter).Should().Be(1);
         mmio.Accesses.Should().Equal((false, 8, 4, 2));
         (bell.IsHypervisors || range.IsHypervisors).Should().BeFalse();
     }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Cpuid;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Msr;
+using Vmm.Kvm.Interop;
 
 namespace Vmm.Tests.Support;
 
@@ -13,7 +15,7 @@ namespace Vmm.Tests.Support;
 /// A hypervisor that executes a script instead of a guest. It holds the engine to the contract: whatever the contract of
 /// a backend forbids throws <see cref="FakeProtocolException"/>.
 /// </summary>
-internal sealed class FakeBackend : IHypervisorBackend
+internal sealed class FakeBackend : IHypervisorBackend, IHostEvents
 {
     /// <summary>x87, SSE and AVX: what XCR0 may have.</summary>
     public const ulong Xcr0Limit = 7;
@@ -101,6 +103,14 @@ internal sealed class FakeBackend : IHypervisorBackend
 
         return machine;
     }
+
+    public SafeHandle CreateEvent() => EventFd.Create();
+
+    public void SignalEvent(SafeHandle descriptor) => EventFd.Signal(descriptor);
+
+    public ulong TakeEvent(SafeHandle descriptor) => EventFd.Take(descriptor);
+
+    public IEventWait CreateEventWait() => new EventWait();
 
     public void Dispose() => IsDisposed = true;
 

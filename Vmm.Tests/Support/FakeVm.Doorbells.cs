@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime.InteropServices;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Devices;
-using Vmm.Abstractions.Events;
 
 namespace Vmm.Tests.Support;
 
@@ -18,7 +18,7 @@ internal sealed partial class FakeVm : IBackendDoorbells
     /// <summary>What was collected and nobody has taken yet.</summary>
     public Queue<CollectedWrite> Collected { get; } = new();
 
-    public IDisposable? TryAttachDoorbell(in Doorbell doorbell, IEventCounter counter) => Register(Doorbells, doorbell);
+    public IDisposable? TryAttachDoorbell(in Doorbell doorbell, SafeHandle target) => Register(Doorbells, doorbell);
 
     public IDisposable? TryCollect(BusKind bus, ulong first, uint length) => Register(CollectedRanges, (bus, first, length));
 
