@@ -29,7 +29,7 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         ReadOnlyMemory<byte> image = Read(settings.Kernel ?? settings.Flat!, BootImageKind.Unknown);
         ReadOnlyMemory<byte> initrd = settings.Initrd is { } path ? Read(path, BootImageKind.Initrd) : default;
         using Serilog.Core.Logger? log = settings.Verbose ? Logging.Create() : null;
-        RepeatableRun? repeatable = settings.Repeatable is { } wanted ? new RepeatableRun(wanted.Seed, wanted.HashEvery, host.Error) : null;
+        using RepeatableRun? repeatable = settings.Repeatable is { } wanted ? new RepeatableRun(wanted, host.Error) : null;
         using OpenedBackend opened = settings.Backend.Open(log, repeatable?.Time);
         IHypervisorBackend backend = opened.Backend;
         CheckFeatures(backend);
@@ -40,12 +40,12 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
         using PcMachine machine = PcMachine.Create(backend, Options(opened, sink, input, log) with { Clock = repeatable?.Clock, StartTime = repeatable is null ? null : RepeatableRun.StartTime });
         Load(machine, image, initrd);
         using GdbServer? debugger = OfferDebugger(machine, log);
-        repeatable?.Watch(machine);
+        repeatable?.Watch(machine, input);
         MachineResult result = RunInTerminal(machine, input);
         sink?.Dispose();
         if (repeatable is not null)
         {
-            host.Error.WriteLine(repeatable.Describe());
+            host.Error.WriteLine(repeatable.Describe(result.End is MachineEnd.Stopped or MachineEnd.Timeout));
         }
 
         Report(result, backend);

@@ -23,7 +23,7 @@ internal static class RunCommand
         Option<string> cpus = Text("--cpus", "N", s_defaults.Cpus, "Processors. Those after the first are described by the MP table alone.");
         Option<string> backend = BackendOption.Create();
         Option<string?> irqchip = IrqchipOption.Create();
-        Option<string> cpu = Text("--cpu", "MODEL", s_defaults.Cpu, "The processor the guest sees: host, max, pvm-friendly, x86-64-v1 to -v4 or a profile F.json, then features to remove or add, such as host,-cx16,+x2apic. 'vmm cpu' shows them.");
+        Option<string> cpu = Text("--cpu", "MODEL", s_defaults.Cpu, "The processor the guest sees: host, max, pvm-friendly, x86-64-v1 to -v4, software or a profile F.json, then features to remove or add, such as host,-cx16,+x2apic. 'vmm cpu' shows them.");
         Option<string> cpuDependencies = CpuModelOption.CreateDependencies();
         Option<string> msrPolicy = MsrOptions.CreatePolicy(s_defaults.MsrPolicy);
         Option<string> msrFilter = MsrOptions.CreateFilter(s_defaults.MsrFilter);
@@ -33,13 +33,13 @@ internal static class RunCommand
         Option<string?> gdb = Text("--gdb", "ADDRESS", "Lets GDB debug the guest: :PORT on the loopback interface, ADDRESS:PORT, or unix:PATH.");
         Option<bool> paused = new("--paused") { Description = "Waits for GDB before the guest's first instruction." };
         Option<bool> stats = new("--stats") { Description = "Shows at the end what was counted: exits and times of each vCPU, and the hypervisor's own figures." };
-        (Option<string?> seed, Option<string?> hashEvery) = RepeatableRun.CreateOptions();
+        RepeatableOptions repeatable = RepeatableRun.CreateOptions();
         Option<bool> json = new("--json") { Description = "Reports the result as JSON: on standard output, or on standard error when the console is there." };
         Option<bool> verbose = new("--verbose") { Description = "Shows the engine's messages on standard error." };
         Option<string> device = DeviceOption.Create();
         Command command = new("run", "Runs a kernel or a flat binary.")
         {
-            kernel, flat, flatMode, initrd, cmdline, memory, cpus, backend, irqchip, cpu, cpuDependencies, msrPolicy, msrFilter, secondChance, console, timeout, gdb, paused, stats, seed, hashEvery, json, verbose, device,
+            kernel, flat, flatMode, initrd, cmdline, memory, cpus, backend, irqchip, cpu, cpuDependencies, msrPolicy, msrFilter, secondChance, console, timeout, gdb, paused, stats, repeatable.Seed, repeatable.HashEvery, repeatable.Record, repeatable.Replay, json, verbose, device,
         };
         command.SetAction(result => new RunAction(host, RunSettings.Parse(new RunTexts
         {
@@ -62,9 +62,11 @@ internal static class RunCommand
             Gdb = result.GetValue(gdb),
             Paused = result.GetValue(paused),
             Stats = result.GetValue(stats),
-            IsDeterministic = result.GetResult(seed) is not null,
-            Seed = result.GetValue(seed),
-            HashEvery = result.GetValue(hashEvery),
+            IsDeterministic = result.GetResult(repeatable.Seed) is not null,
+            Seed = result.GetValue(repeatable.Seed),
+            HashEvery = result.GetValue(repeatable.HashEvery),
+            Record = result.GetValue(repeatable.Record),
+            Replay = result.GetValue(repeatable.Replay),
             Json = result.GetValue(json),
             Verbose = result.GetValue(verbose),
             Device = result.GetRequiredValue(device),

@@ -67,8 +67,8 @@ internal sealed record RunSettings
     /// <summary>Whether the result has the statistics.</summary>
     public bool Stats { get; init; }
 
-    /// <summary>The seed and the interval of hashes of a run that can be repeated; null for any other.</summary>
-    public (ulong Seed, long HashEvery)? Repeatable { get; init; }
+    /// <summary>What is asked of a run that can be repeated; null for any other.</summary>
+    public RepeatableSettings? Repeatable { get; init; }
 
     /// <summary>Whether the result is JSON.</summary>
     public bool Json { get; init; }
@@ -102,7 +102,7 @@ internal sealed record RunSettings
         }
 
         int cpus = Units.ParseCount("--cpus", texts.Cpus, 1, MpTable.MaximumProcessors);
-        (ulong Seed, long HashEvery)? repeatable = RepeatableRun.Parse(texts.IsDeterministic, texts.Seed, texts.HashEvery);
+        RepeatableSettings? repeatable = RepeatableRun.Parse(texts);
         if (repeatable is not null && cpus != 1)
         {
             throw new UsageException("--deterministic is for one processor: several do not meet in the same order twice");

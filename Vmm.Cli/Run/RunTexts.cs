@@ -52,6 +52,10 @@ internal sealed record RunTexts
 
     public string? HashEvery { get; init; }
 
+    public string? Record { get; init; }
+
+    public string? Replay { get; init; }
+
     public bool Json { get; init; }
 
     public bool Verbose { get; init; }

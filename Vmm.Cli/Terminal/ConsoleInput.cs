@@ -17,6 +17,7 @@ internal sealed class ConsoleInput
     private readonly object _gate = new();
     private readonly TextWriter _error;
     private volatile PcMachine? _machine;
+    private Func<ReadOnlySpan<byte>, int>? _taker;
     private bool _room;
 
     public ConsoleInput(TextWriter error)
@@ -33,6 +34,10 @@ internal sealed class ConsoleInput
             Monitor.PulseAll(_gate);
         }
     }
+
+    /// <summary>Gives the input to somebody else than the machine's serial port; before it begins.</summary>
+    /// <param name="taker">Takes bytes and says how many, from the beginning.</param>
+    public void Redirect(Func<ReadOnlySpan<byte>, int> taker) => _taker = taker;
 
     /// <summary>Begins.</summary>
     /// <param name="machine">The machine.</param>
@@ -99,7 +104,7 @@ internal sealed class ConsoleInput
     {
         while (!data.IsEmpty && _machine is { } machine)
         {
-            data = data[machine.Serial.QueueInput(data)..];
+            data = data[(_taker is { } taker ? taker(data) : machine.Serial.QueueInput(data))..];
             if (!data.IsEmpty)
             {
                 WaitForRoom();

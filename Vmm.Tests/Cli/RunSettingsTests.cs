@@ -117,8 +117,10 @@ public sealed class RunSettingsTests
         RunTexts texts = s_texts with { IsDeterministic = true };
 
         RunSettings.Parse(s_texts).Repeatable.Should().BeNull();
-        RunSettings.Parse(texts).Repeatable.Should().Be((1UL, 0L));
-        RunSettings.Parse(texts with { Seed = "9", HashEvery = "1000" }).Repeatable.Should().Be((9UL, 1000L));
+        RunSettings.Parse(texts).Repeatable.Should().Be(new RepeatableSettings(null, 0, null, null));
+        RunSettings.Parse(texts with { Seed = "9", HashEvery = "1000" }).Repeatable.Should().Be(new RepeatableSettings(9, 1000, null, null));
+        RunSettings.Parse(texts with { Record = "r" }).Repeatable!.Record.Should().Be("r");
+        RunSettings.Parse(s_texts with { Replay = "r" }).Repeatable!.Replay.Should().Be("r");
     }
 
     [Test]
@@ -130,6 +132,8 @@ public sealed class RunSettingsTests
         Refusal(texts with { Seed = "x" }).Should().Contain("'x'");
         Refusal(texts with { HashEvery = "0" }).Should().Contain("'0'");
         Refusal(s_texts with { HashEvery = "5" }).Should().Contain("--deterministic");
+        Refusal(s_texts with { Record = "r" }).Should().Contain("--record goes with --deterministic");
+        Refusal(s_texts with { Replay = "r", Record = "s" }).Should().Contain("--record and --replay");
     }
 
     [Test]

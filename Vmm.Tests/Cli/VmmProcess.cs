@@ -11,7 +11,10 @@ internal static class VmmProcess
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(11);
 
     /// <summary>Runs it to its end, with nothing on standard input.</summary>
-    public static VmmOutput Run(params string[] args)
+    public static VmmOutput Run(params string[] args) => RunTyped("", args);
+
+    /// <summary>Runs it to its end, with something on standard input.</summary>
+    public static VmmOutput RunTyped(string input, params string[] args)
     {
         string program = Path.Combine(AppContext.BaseDirectory, "vmm.dll");
         ProcessStartInfo start = new(Environment.ProcessPath!)
@@ -28,6 +31,7 @@ internal static class VmmProcess
         start.ArgumentList.Add(program);
         Array.ForEach(args, start.ArgumentList.Add);
         using Process process = Process.Start(start)!;
+        process.StandardInput.Write(input);
         process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();
@@ -41,14 +45,17 @@ internal static class VmmProcess
     }
 
     /// <summary>Runs a flat binary.</summary>
-    public static VmmOutput RunFlat(byte[] code, params string[] args)
+    public static VmmOutput RunFlat(byte[] code, params string[] args) => RunFlatTyped("", code, args);
+
+    /// <summary>Runs a flat binary with something on standard input.</summary>
+    public static VmmOutput RunFlatTyped(string input, byte[] code, params string[] args)
     {
         string[] limit = args.Contains("--timeout") ? [] : ["--timeout", "30s"];
         string file = Path.GetTempFileName();
         try
         {
             File.WriteAllBytes(file, code);
-            return Run(["run", "--flat", file, "--memory", "4M", .. args, .. limit]);
+            return RunTyped(input, ["run", "--flat", file, "--memory", "4M", .. args, .. limit]);
         }
         finally
         {
