@@ -10,6 +10,10 @@ namespace Vmm.Software.Interop;
 /// <summary>
 /// Memory of the host for a guest: zeroed, committed as it is touched. Unmapped once, when the handle is disposed or dropped.
 /// </summary>
+/// <remarks>
+/// A page before it and one behind it cannot be accessed: an access that the bounds checks have let slip would end the process there, and
+/// not reach what is the process's.
+/// </remarks>
 internal sealed unsafe class HostMemory : SafeHandle
 {
     private HostMemory(nint address, nuint length, int memfd)
@@ -47,7 +51,7 @@ internal sealed unsafe class HostMemory : SafeHandle
     public static HostMemory Map(ulong length, in GuestMemoryOptions options)
     {
         int memfd = options.FileBacked ? CreateFile(options.Name, length) : -1;
-        nint address = memfd < 0 ? LibC.mmap_anonymous((nuint)length) : LibC.mmap_shared((nuint)length, memfd);
+        nint address = MapGuarded((nuint)length, memfd);
         if (address == 0)
         {
             Close(memfd);
@@ -106,9 +110,29 @@ internal sealed unsafe class HostMemory : SafeHandle
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
-        bool unmapped = LibC.munmap(handle, Length) == 0;
+        bool unmapped = LibC.munmap(handle - LibC.PageSize, Guarded(Length)) == 0;
         Close(Memfd);
         return unmapped;
+    }
+
+    private static nuint Guarded(nuint length) => length + (2 * LibC.PageSize);
+
+    private static nint MapGuarded(nuint length, int memfd)
+    {
+        nint whole = LibC.mmap_inaccessible(Guarded(length));
+        if (whole == 0)
+        {
+            return 0;
+        }
+
+        nint inner = whole + LibC.PageSize;
+        nint address = memfd < 0 ? LibC.mmap_anonymous_at(inner, length) : LibC.mmap_shared_at(inner, length, memfd);
+        if (address == 0)
+        {
+            _ = LibC.munmap(whole, Guarded(length));
+        }
+
+        return address;
     }
 
     private static int CreateFile(string name, ulong length)

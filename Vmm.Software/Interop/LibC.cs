@@ -97,9 +97,22 @@ internal static unsafe partial class LibC
         -1,
         0));
 
-    /// <summary>Maps a descriptor shared, readable and writable; 0 on failure.</summary>
-    public static nint mmap_shared(nuint length, int fd) => Mapped(Syscall.mmap(
-        nint.Zero, length, MmapProts.PROT_READ | MmapProts.PROT_WRITE, MmapFlags.MAP_SHARED, fd, 0));
+    /// <summary>Maps addresses that nothing can access; 0 on failure.</summary>
+    public static nint mmap_inaccessible(nuint length) => Mapped(Syscall.mmap(
+        nint.Zero, length, MmapProts.PROT_NONE, MmapFlags.MAP_PRIVATE | MmapFlags.MAP_ANONYMOUS | MmapFlags.MAP_NORESERVE, -1, 0));
+
+    /// <summary>Maps private zeroed memory as <see cref="mmap_anonymous"/>, in place of what is mapped there; 0 on failure.</summary>
+    public static nint mmap_anonymous_at(nint address, nuint length) => Mapped(Syscall.mmap(
+        address,
+        length,
+        MmapProts.PROT_READ | MmapProts.PROT_WRITE,
+        MmapFlags.MAP_PRIVATE | MmapFlags.MAP_ANONYMOUS | MmapFlags.MAP_NORESERVE | MmapFlags.MAP_FIXED,
+        -1,
+        0));
+
+    /// <summary>Maps a descriptor shared, readable and writable, in place of what is mapped there; 0 on failure.</summary>
+    public static nint mmap_shared_at(nint address, nuint length, int fd) => Mapped(Syscall.mmap(
+        address, length, MmapProts.PROT_READ | MmapProts.PROT_WRITE, MmapFlags.MAP_SHARED | MmapFlags.MAP_FIXED, fd, 0));
 
     /// <summary>Removes a mapping; -1 on failure.</summary>
     public static int munmap(nint address, nuint length) => Syscall.munmap(address, length);
