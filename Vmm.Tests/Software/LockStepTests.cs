@@ -1,37 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-using System.Text;
-using Vmm.Abstractions.Backend;
+using Iced.Intel;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Cli.Demo;
 using Vmm.Software;
 using Vmm.Tests.Support;
+using static Iced.Intel.AssemblerRegisters;
 
 namespace Vmm.Tests.Software;
 
-/// <summary>
-/// The same guest on KVM and on the processor in software, one instruction at a time: after each, general registers, flags and RIP are
-/// equal, and memory at the end. The first difference is reported with what came before it.
-/// </summary>
+/// <summary>The same guest on KVM and on the processor in software, one instruction at a time.</summary>
 [Category("Kvm")]
 internal sealed class LockStepTests
 {
-    private const int MostSteps = 4000;
-    private const int History = 12;
-
-    /// <summary>
-    /// KVM's step may go further than one instruction: behind an answered port access, and behind a fault, it takes the next one along.
-    /// </summary>
-    private const int MostStepsBehind = 3;
-
-    /// <summary>
-    /// From here to the data lie the stack, where flags are pushed of which some are the debugger's, and page tables, whose accessed and
-    /// dirty bits a hypervisor with tables of its own may set at other times.
-    /// </summary>
-    private const ulong StackPage = 0x7000;
-
-    /// <summary>CF, PF, ZF, SF, DF, OF and IF; AF is left undefined by too many of the instructions.</summary>
-    private const ulong ComparedFlags = 0x0ec5;
+    private const ulong Gdt = 0xe000;
+    private const ulong Idt = 0xf000;
+    private const ulong Handlers = 0x30000;
+    private const byte TimerVector = 0x20;
 
     [Test]
     public void Arithmetic_and_branches_in_64_bit_mode() => Compare(
@@ -75,82 +61,389 @@ internal sealed class LockStepTests
             0x6a, 0, 0x1f, 0x00, 0xd6, 0xe2, 0xed, 0xf4,
         ]));
 
-    private static void Compare(Action<BackendGuest> begin)
-    {
-        using BackendGuest kvm = new(KvmRequirement.OpenBackend());
-        using BackendGuest software = new(new SoftwareBackend());
-        Queue<string> history = new();
-        foreach (BackendGuest guest in (ReadOnlySpan<BackendGuest>)[kvm, software])
+    [Test]
+    public void The_demo_guest_with_its_interrupts_devices_and_strings() => Compare(
+        guest =>
         {
-            begin(guest);
-            guest.Cpu.SetCapability(VcpuCapability.MonitorTrapExit, true);
+            byte[] image = DemoGuest.Assemble();
+            guest.BeginLongMode([]);
+            WriteGdt(guest);
+            image.CopyTo(guest.MemoryAt(DemoGuest.LoadAddress, image.Length));
+            guest.Cpu.SetRegister(RegisterName.Rip, DemoGuest.LoadAddress);
+        },
+        atLeast: 1500,
+        wakeVector: TimerVector);
+
+    [Test]
+    public void Repeated_strings_of_every_kind_in_64_bit_mode() => Compare(
+        guest => Assemble(guest, a =>
+        {
+            Label again = a.CreateLabel();
+            a.mov(r8d, 6);
+            a.Label(ref again);
+            a.mov(esi, (int)LockStepGuest.CodeAddress);
+            a.mov(edi, (int)LockStepGuest.DataAddress);
+            a.mov(ecx, 32);
+            a.rep.movsb();
+            a.mov(ecx, 5);
+            a.mov(rax, 0x1122334455667788);
+            a.rep.stosq();
+            a.std();
+            a.lea(rsi, __[rdi - 9]);
+            a.mov(ecx, 3);
+            a.rep.movsw();
+            a.cld();
+            a.mov(esi, (int)LockStepGuest.CodeAddress);
+            a.mov(edi, (int)LockStepGuest.DataAddress);
+            a.mov(ecx, 40);
+            a.repe.cmpsb();
+            a.seta(bl);
+            a.mov(al, 0x88);
+            a.mov(ecx, 64);
+            a.repne.scasb();
+            a.mov(r9, rdi);
+            a.mov(dx, 0x77);
+            a.mov(ecx, 7);
+            a.rep.insw();
+            a.lea(rsi, __[rdi - 14]);
+            a.mov(ecx, 7);
+            a.rep.outsw();
+            a.lodsd();
+            a.add(r10, rax);
+            a.dec(r8d);
+            a.jnz(again);
+            a.hlt();
+        }));
+
+    [Test]
+    public void Exceptions_and_their_handlers_in_64_bit_mode() => Compare(
+        guest =>
+        {
+            WriteIdt(guest);
+            Assemble(guest, a =>
+            {
+                Label again = a.CreateLabel();
+                a.mov(r8d, 9);
+                a.Label(ref again);
+                a.xor(ecx, ecx);
+                a.mov(eax, r8d);
+                a.xor(edx, edx);
+                a.div(ecx);
+                a.ud2();
+                a.mov(rax, 0x0100000000000000);
+                a.mov(__[rax], rbx);
+                a.mov(eax, 0x53);
+                a.mov(ds, eax);
+                a.add(rbx, 5);
+                a.dec(r8d);
+                a.jnz(again);
+                a.hlt();
+            });
+        },
+        atLeast: 200);
+
+    [Test]
+    public void Paging_with_faults_and_changed_mappings() => Compare(
+        guest =>
+        {
+            WriteIdt(guest);
+            Assemble(guest, a =>
+            {
+                // The directory of the first gigabyte begins at 0x12000: its second entry, from 2 MiB, is taken away, given back
+                // to other memory, and made read-only.
+                const long Entry = 0x12008;
+                Label again = a.CreateLabel();
+                a.mov(r8d, 8);
+                a.Label(ref again);
+                a.mov(rbx, cr0);
+                a.or(ebx, 0x10000);
+                a.mov(cr0, rbx);
+                a.mov(__qword_ptr[Entry], 0);
+                a.invlpg(__[0x220000]);
+                a.mov(eax, 1);
+                a.mov(__[0x220010], r8);
+                a.mov(r9, cr2);
+                a.mov(__qword_ptr[Entry], 0x83);
+                a.mov(__[0x220010], r8);
+                a.add(r10, __[0x20010]);
+                a.mov(__qword_ptr[Entry], 0x81);
+                a.invlpg(__[0x220000]);
+                a.mov(eax, 2);
+                a.mov(__[0x220010], r8);
+                a.mov(r9, cr2);
+                a.mov(rcx, cr3);
+                a.mov(cr3, rcx);
+                a.add(r11, __[0x220010]);
+                a.dec(r8d);
+                a.jnz(again);
+                a.hlt();
+            });
+        },
+        atLeast: 150);
+
+    [Test]
+    public void From_real_through_protected_to_64_bit_mode() => Compare(
+        guest =>
+        {
+            // The long mode tables are prepared, and left for real mode again.
+            guest.BeginLongMode([]);
+            WriteGdt(guest);
+            guest.MemoryAt(0x600, 6).Clear();
+            BitConverter.TryWriteBytes(guest.MemoryAt(0x600, 2), (ushort)0x3f);
+            BitConverter.TryWriteBytes(guest.MemoryAt(0x602, 4), (uint)Gdt);
+            guest.Cpu.SetRegister(RegisterName.Cr0, 0x10);
+            guest.Cpu.SetRegister(RegisterName.Efer, 0);
+            guest.Cpu.SetRegister(RegisterName.Cr4, 0);
+            guest.Cpu.SetSegmentDescriptor(RegisterName.Cs, new SegmentDescriptor(0, 0xffff, new SegmentAccess(0x9b)));
+            foreach (RegisterName data in (ReadOnlySpan<RegisterName>)[RegisterName.Ds, RegisterName.Es, RegisterName.Ss])
+            {
+                guest.Cpu.SetSegmentDescriptor(data, new SegmentDescriptor(0, 0xffff, new SegmentAccess(0x93)));
+            }
+
+            guest.BeginRealMode(Code(16, LockStepGuest.CodeAddress, a =>
+            {
+                Count(a, cx);
+                a.lgdt(__[(ushort)0x600]);
+                a.mov(eax, cr0);
+                a.or(al, 1);
+                a.mov(cr0, eax);
+                a.db(0xea, 0x00, 0x14, 0x20, 0x00);
+            }));
+            Put(guest, 0x1400, Code(32, 0x1400, a =>
+            {
+                a.mov(eax, 0x18);
+                a.mov(ds, eax);
+                a.mov(es, eax);
+                a.mov(ss, eax);
+                Count(a, ecx);
+                a.mov(eax, cr4);
+                a.or(eax, 0x20);
+                a.mov(cr4, eax);
+                a.mov(eax, 0x10000);
+                a.mov(cr3, eax);
+                a.mov(ecx, 0xc0000080);
+                a.rdmsr();
+                a.or(eax, 0x100);
+                a.wrmsr();
+                a.mov(eax, cr0);
+                a.or(eax, unchecked((int)0x80000000));
+                a.mov(cr0, eax);
+                a.push(0x10);
+                a.push(0x1800);
+                a.retf();
+            }));
+            Put(guest, 0x1800, Code(64, 0x1800, a =>
+            {
+                Count(a, ecx);
+                a.mov(rax, 0x123456789abcdef0);
+                a.hlt();
+            }));
+        },
+        atLeast: 60);
+
+    [Test]
+    public void A_difference_is_reported_with_its_history()
+    {
+        using LockStepGuest left = new(new SoftwareBackend());
+        using LockStepGuest right = new(new SoftwareBackend());
+        foreach (LockStepGuest guest in (ReadOnlySpan<LockStepGuest>)[left, right])
+        {
+            Assemble(guest, a =>
+            {
+                Count(a, ecx);
+                a.hlt();
+            });
         }
 
-        for (int step = 0; step < MostSteps; step++)
+        LockStep lockStep = new(left, right)
         {
-            ExitCode expected = Step(kvm);
-            GeneralRegisters left = Compared(kvm.Cpu);
-            ExitCode found = Step(software);
-            for (int more = 1; more < MostStepsBehind && found != ExitCode.Hlt && Compared(software.Cpu) != left; more++)
+            BeforeStep = step =>
             {
-                found = Step(software);
-            }
+                if (step == 20)
+                {
+                    right.Cpu.SetRegister(RegisterName.R9, 0xabc);
+                }
+            },
+        };
 
-            GeneralRegisters right = Compared(software.Cpu);
-            if (left != right)
-            {
-                Assert.Fail(Describe(step, history, expected, found, left, right));
-            }
+        string? difference = lockStep.FindDifference();
 
-            history.Enqueue($"{left.Rip:x}");
-            if (history.Count > History)
-            {
-                history.Dequeue();
-            }
+        difference.Should().NotBeNull().And.ContainAll("after 21 instructions", "R9: 0, but abc", "dec ecx", "jne").And.NotContain("RAX");
+    }
 
-            if (expected == ExitCode.Hlt || found == ExitCode.Hlt)
+    [Test]
+    public void A_difference_in_memory_is_reported_with_its_address()
+    {
+        using LockStepGuest left = new(new SoftwareBackend());
+        using LockStepGuest right = new(new SoftwareBackend());
+        Assemble(left, a => a.hlt());
+        Assemble(right, a => a.hlt());
+        right.MemoryAt(0x54321, 1)[0] = 9;
+
+        new LockStep(left, right).FindDifference().Should().Be("memory at 54321: 00, but 09");
+    }
+
+    [Test]
+    public void A_difference_in_what_devices_are_asked_is_reported()
+    {
+        using LockStepGuest left = new(new SoftwareBackend());
+        using LockStepGuest right = new(new SoftwareBackend());
+        Put(left, 0x20000, 1);
+        Put(right, 0x20000, 2);
+        foreach (LockStepGuest guest in (ReadOnlySpan<LockStepGuest>)[left, right])
+        {
+            Assemble(guest, a =>
             {
-                step.Should().BeGreaterThan(50, "a guest that ends at once compares nothing");
-                IsEqual(kvm, software, 0, StackPage).Should().BeTrue("what they wrote is equal");
-                IsEqual(kvm, software, BackendGuest.DataAddress, BackendGuest.MemoryLength).Should().BeTrue("what they wrote is equal");
-                return;
-            }
+                a.mov(esi, 0x20000);
+                a.mov(dx, 0x70);
+                a.outsb();
+                a.hlt();
+            });
         }
 
-        Assert.Fail("the guest does not end");
+        new LockStep(left, right).FindDifference().Should().Be("access 0 to a device: writes 1 to port 70.1, but writes 2 to port 70.1");
     }
 
-    private static bool IsEqual(BackendGuest kvm, BackendGuest software, ulong first, ulong end) =>
-        software.MemoryAt(first, (int)(end - first)).SequenceEqual(kvm.MemoryAt(first, (int)(end - first)));
-
-    /// <summary>One instruction; its port accesses are answered by a rule.</summary>
-    private static ExitCode Step(BackendGuest guest)
-    {
-        while (true)
+    [Test]
+    public void Software_interrupts_in_real_mode() => Compare(
+        guest =>
         {
-            VmExit exit = guest.Run();
-            if (exit.Code != ExitCode.Inout)
+            BitConverter.TryWriteBytes(guest.MemoryAt(0x42 * 4, 4), 0x00001100);
+            Put(guest, 0x1100, Code(16, 0x1100, a =>
             {
-                return exit.Code;
-            }
+                a.pushf();
+                a.add(di, cx);
+                a.pop(ax);
+                a.sti();
+                a.iret();
+            }));
+            guest.BeginRealMode(Code(16, LockStepGuest.CodeAddress, a =>
+            {
+                Label again = a.CreateLabel();
+                a.mov(cx, 20);
+                a.Label(ref again);
+                a.@int(0x42);
+                a.std();
+                a.stc();
+                a.loop(again);
+                a.hlt();
+            }));
+        });
 
-            guest.Cpu.Fulfill(exit.Port.Port * 3u);
+    private static void Compare(Action<LockStepGuest> begin, int atLeast = 50, byte? wakeVector = null)
+    {
+        using LockStepGuest kvm = new(KvmRequirement.OpenBackend()) { WakeVector = wakeVector };
+        using LockStepGuest software = new(new SoftwareBackend()) { WakeVector = wakeVector };
+        kvm.Cpu.SetCpuid(SoftwareProcessor.Entries.AsSpan());
+        begin(kvm);
+        begin(software);
+        LockStep lockStep = new(kvm, software);
+
+        lockStep.FindDifference().Should().BeNull();
+
+        lockStep.Steps.Should().BeGreaterThan(atLeast, "a guest that ends at once compares nothing");
+    }
+
+    /// <summary>A loop of ten rounds on a counter.</summary>
+    private static void Count(Assembler a, AssemblerRegister32 counter)
+    {
+        Label again = a.CreateLabel();
+        a.mov(counter, 10);
+        a.Label(ref again);
+        a.dec(counter);
+        a.jnz(again);
+    }
+
+    private static void Count(Assembler a, AssemblerRegister16 counter)
+    {
+        Label again = a.CreateLabel();
+        a.mov(counter, 10);
+        a.Label(ref again);
+        a.dec(counter);
+        a.jnz(again);
+    }
+
+    private static void Assemble(LockStepGuest guest, Action<Assembler> write) =>
+        guest.BeginLongMode(Code(64, LockStepGuest.CodeAddress, write));
+
+    private static byte[] Code(int bits, ulong address, Action<Assembler> write)
+    {
+        Assembler assembler = new(bits);
+        write(assembler);
+        using MemoryStream stream = new();
+        assembler.Assemble(new StreamCodeWriter(stream), address);
+        return stream.ToArray();
+    }
+
+    private static void Put(LockStepGuest guest, ulong address, params ReadOnlySpan<byte> bytes) =>
+        bytes.CopyTo(guest.MemoryAt(address, bytes.Length));
+
+    private static void WriteGdt(LockStepGuest guest)
+    {
+        ulong[] descriptors = [0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cf9b000000ffff];
+        for (int i = 0; i < descriptors.Length; i++)
+        {
+            BitConverter.TryWriteBytes(guest.MemoryAt(Gdt + (ulong)(i * 8), 8), descriptors[i]);
         }
+
+        guest.Cpu.SetSegmentDescriptor(RegisterName.Gdtr, new SegmentDescriptor(Gdt, 0x3f, default));
     }
 
-    private static GeneralRegisters Compared(IBackendVcpu cpu)
+    /// <summary>
+    /// Handlers of all vectors that count in R12 to R15: of #DE, #UD and #GP the instruction is stepped over, of #PF the page is mapped
+    /// as RAX says, of others nothing but counting.
+    /// </summary>
+    private static void WriteIdt(LockStepGuest guest)
     {
-        GeneralRegisters registers = cpu.GeneralRegisters;
-        return registers with { Rflags = registers.Rflags & ComparedFlags };
+        WriteGdt(guest);
+        for (int vector = 0; vector < 256; vector++)
+        {
+            ulong handler = vector switch { 0 => Handlers, 6 => Handlers + 0x40, 13 => Handlers + 0x80, 14 => Handlers + 0xc0, _ => Handlers + 0x140 };
+            BitConverter.TryWriteBytes(
+                guest.MemoryAt(Idt + (ulong)(vector * 16), 8), (handler & 0xffff) | 0x10_0000ul | 0x8e00_0000_0000 | (handler >> 16 << 48));
+        }
+
+        guest.Cpu.SetSegmentDescriptor(RegisterName.Idtr, new SegmentDescriptor(Idt, 0xfff, default));
+        Handle(0, a => StepOver(a, r12));
+        Handle(0x40, a => StepOver(a, r13));
+        Handle(0x80, a =>
+        {
+            // mov [rax],rbx has three bytes, mov ds,eax two.
+            Label three = a.CreateLabel();
+            Label done = a.CreateLabel();
+            a.cmp(eax, 0);
+            a.je(three);
+            a.add(__qword_ptr[rsp + 8], 2);
+            a.jmp(done);
+            a.Label(ref three);
+            a.add(__qword_ptr[rsp + 8], 3);
+            a.Label(ref done);
+            a.add(r14, __[rsp]);
+            a.add(rsp, 8);
+            a.iretq();
+        });
+        Handle(0xc0, a =>
+        {
+            a.add(r14, __[rsp]);
+            a.mov(__qword_ptr[0x12008], 0x83);
+            a.invlpg(__[0x220000]);
+            a.add(rsp, 8);
+            a.iretq();
+        });
+        Handle(0x140, a =>
+        {
+            a.inc(r15);
+            a.iretq();
+        });
+
+        void Handle(ulong offset, Action<Assembler> write) => Put(guest, Handlers + offset, Code(64, Handlers + offset, write));
     }
 
-    private static string Describe(
-        int step, Queue<string> history, ExitCode expected, ExitCode found, GeneralRegisters left, GeneralRegisters right)
+    /// <summary>Behind an instruction of two bytes that has pushed no error code.</summary>
+    private static void StepOver(Assembler a, AssemblerRegister64 counter)
     {
-        StringBuilder text = new();
-        text.AppendLine($"after {step + 1} instructions, the last at {string.Join(", ", history)}:");
-        text.AppendLine($"KVM      {expected} {left}");
-        text.AppendLine($"software {found} {right}");
-        return text.ToString();
+        a.add(__qword_ptr[rsp], 2);
+        a.inc(counter);
+        a.iretq();
     }
 }

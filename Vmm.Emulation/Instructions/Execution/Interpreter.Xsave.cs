@@ -521,6 +521,8 @@ internal static partial class Interpreter<TCpu>
         switch (i.Operation)
         {
             case Operation.Fninit:
+                // The registers stay where they are, and so does what is in empty ones (volume 2, FINIT).
+                MoveTop(s, 8 - Top(s));
                 ResetX87(s);
                 return true;
             case Operation.Fnclex:
