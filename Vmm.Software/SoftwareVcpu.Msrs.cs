@@ -38,6 +38,12 @@ internal sealed partial class SoftwareVcpu
             return Ask(index, isWrite: false, 0, MsrExitReason.Filtered);
         }
 
+        if (index == ApicBaseMsr && !_vm.Options.ApicMsrExits)
+        {
+            value = _apicBase;
+            return BusOutcome.Done;
+        }
+
         MsrOutcome answer = _msrs.Read(new MsrIndex(index), _vm.Clock.Ticks, out value);
         return answer == MsrOutcome.Handled ? BusOutcome.Done : Ask(index, isWrite: false, 0, ReasonOf(answer));
     }
@@ -53,6 +59,11 @@ internal sealed partial class SoftwareVcpu
         if (!IsHandledHere(index, isWrite: true))
         {
             return Ask(index, isWrite: true, value, MsrExitReason.Filtered);
+        }
+
+        if (index == ApicBaseMsr && !_vm.Options.ApicMsrExits)
+        {
+            return WriteApicBase(value);
         }
 
         MsrOutcome answer = _msrs.Write(new MsrIndex(index), value, _vm.Clock.Ticks);
@@ -89,6 +100,23 @@ internal sealed partial class SoftwareVcpu
         // The host's TSC is no part of the guest's.
         offset = 0;
         return false;
+    }
+
+    /// <summary>
+    /// Where the engine has no local APIC behind it, IA32_APIC_BASE is a register that CPUID's APIC bit follows (Intel SDM volume 3, section
+    /// 12.4.3). Its x2APIC mode is nobody's then.
+    /// </summary>
+    private BusOutcome WriteApicBase(ulong value)
+    {
+        const ulong Writable = ApicBaseEnabled | 1 << 8;
+        ulong address = (1UL << State.PhysicalAddressBits) - 0x1000;
+        if ((value & ~(Writable | address)) != 0)
+        {
+            return BusOutcome.GeneralProtection;
+        }
+
+        _apicBase = value;
+        return BusOutcome.Done;
     }
 
     private static MsrExitReason ReasonOf(MsrOutcome outcome) =>

@@ -12,6 +12,9 @@ namespace Vmm.Emulation.Msr;
 public sealed class MsrFile
 {
     private const uint FirstBank = 0x400;
+    private const uint FirstSecondControl = 0x280;
+    private const uint LastSecondControl = 0x29f;
+    private const uint ExtendedMachineControl = 0x4d0;
     private const ulong ControlPresent = 1 << 8;
 
     private readonly MsrFileOptions _options;
@@ -272,6 +275,12 @@ public sealed class MsrFile
         bool isBank = description.Rule is MsrRule.BankControl or MsrRule.BankZero;
         if ((isBank && (description.Number - FirstBank) / 4 >= _options.MachineCheckBanks)
             || (description.Rule == MsrRule.MachineControl && _options.MachineCheckBanks == 0))
+        {
+            return Access.Absent;
+        }
+
+        // IA32_MCG_CAP announces neither: bit 10 the banks' second controls, bit 27 the extended control (volume 3, section 16.3.1.1).
+        if (description.Number is ExtendedMachineControl or (>= FirstSecondControl and <= LastSecondControl))
         {
             return Access.Absent;
         }

@@ -30,9 +30,12 @@ internal static class CpuidDifferences
     private const string OfTheProcessorOnPvm = "arch_capabilities";
 
     /// <summary>The lines in which two sets of leaves differ, but for what the host forces and what KVM keeps current.</summary>
-    public static IEnumerable<string> Between(IEnumerable<CpuidEntry> wanted, IEnumerable<CpuidEntry> found)
+    public static IEnumerable<string> Between(IEnumerable<CpuidEntry> wanted, IEnumerable<CpuidEntry> found) =>
+        Between(wanted, found, KvmHost.Detect() == HostVirtualization.Pvm);
+
+    /// <summary>The same for a guest that is on a PVM host's KVM, or is not.</summary>
+    public static IEnumerable<string> Between(IEnumerable<CpuidEntry> wanted, IEnumerable<CpuidEntry> found, bool isPvm)
     {
-        bool isPvm = KvmHost.Detect() == HostVirtualization.Pvm;
         List<string> left = [.. (isPvm ? AsOnPvm(wanted) : wanted).Select(Text)];
         List<string> right = [.. found.Where(entry => !isPvm || entry.Function != 0xd).Select(Text)];
         return [.. left.Except(right).Select(line => $"wanted {line}"), .. right.Except(left).Select(line => $"found {line}")];

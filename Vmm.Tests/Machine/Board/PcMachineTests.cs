@@ -8,7 +8,6 @@ using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Emulation.Msr;
-using Vmm.Kvm;
 using Vmm.Machine.Board;
 using Vmm.Machine.Boot;
 using Vmm.Machine.Devices;
@@ -18,18 +17,15 @@ using Vmm.Tests.Support;
 namespace Vmm.Tests.Machine.Board;
 
 /// <summary>Guests of a few bytes on a whole PC, in real mode at 0x7c00 unless said otherwise.</summary>
-[Category("Kvm")]
-public sealed class PcMachineTests
+[TestFixture(Backends.Kvm, Category = "Kvm")]
+[TestFixture(Backends.Software)]
+public sealed class PcMachineTests(string kind)
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
-    private KvmBackend? _backend;
+    private IHypervisorBackend? _backend;
 
     [OneTimeSetUp]
-    public void OpenBackend()
-    {
-        KvmRequirement.Open().Dispose();
-        _backend = KvmBackend.Open();
-    }
+    public void OpenBackend() => _backend = Backends.Open(kind);
 
     [OneTimeTearDown]
     public void CloseBackend() => _backend?.Dispose();
@@ -105,7 +101,7 @@ public sealed class PcMachineTests
     public void Guest_that_never_ends_times_out()
     {
         // jmp $
-        MachineResult result = Run([0xeb, 0xfe], new PcOptions { Timeout = TimeSpan.FromMilliseconds(50) });
+        MachineResult result = Run([0xeb, 0xfe], Options() with { Timeout = TimeSpan.FromMilliseconds(50) });
 
         result.End.Should().Be(MachineEnd.Timeout);
         result.Instruction!.Mnemonic.Should().Be("jmp");
@@ -118,7 +114,7 @@ public sealed class PcMachineTests
         // mov ecx,0xfe / rdmsr / mov ecx,0x3b4d0000 / rdmsr / cli / hlt
         MachineResult result = Run(
             [0x66, 0xb9, 0xfe, 0, 0, 0, 0x0f, 0x32, 0x66, 0xb9, 0, 0, 0x4d, 0x3b, 0x0f, 0x32, 0xfa, 0xf4],
-            new PcOptions { UnclaimedMsr = UnclaimedMsr.ReadZeroIgnoreWrite, MsrExposure = new MsrExposurePolicy(MsrExposure.AllBut, [new MsrSelection(new MsrIndex(0xfe), new MsrIndex(0xfe))]) });
+            Options() with { UnclaimedMsr = UnclaimedMsr.ReadZeroIgnoreWrite, MsrExposure = new MsrExposurePolicy(MsrExposure.AllBut, [new MsrSelection(new MsrIndex(0xfe), new MsrIndex(0xfe))]) });
 
         result.End.Should().Be(MachineEnd.Halt);
         result.Msrs!.Accesses.Should().Equal(
@@ -132,7 +128,7 @@ public sealed class PcMachineTests
     {
         // mov ecx,0x3b4d0000 / rdmsr
         MachineResult result = Run(
-            [0x66, 0xb9, 0, 0, 0x4d, 0x3b, 0x0f, 0x32], new PcOptions { UnclaimedMsr = UnclaimedMsr.Exit });
+            [0x66, 0xb9, 0, 0, 0x4d, 0x3b, 0x0f, 0x32], Options() with { UnclaimedMsr = UnclaimedMsr.Exit });
 
         result.End.Should().Be(MachineEnd.UnansweredMsr);
         result.Detail.Should().Be("the guest reads register 0x3b4d0000, which nobody answers for");
@@ -143,7 +139,7 @@ public sealed class PcMachineTests
     public void Guest_is_stopped_by_its_embedder()
     {
         using CancellationTokenSource source = new();
-        using PcMachine machine = Create(new PcOptions());
+        using PcMachine machine = Create(Options());
 
         // out 0x80, al / jmp $
         machine.LoadFlat(new byte[] { 0xe6, 0x80, 0xeb, 0xfe }, new GuestPhysicalAddress(0x7c00), longMode: false);
@@ -156,7 +152,7 @@ public sealed class PcMachineTests
     public void What_a_device_throws_ends_the_machine_and_is_reported()
     {
         InvalidOperationException thrown = new("from a device");
-        using PcMachine machine = Create(new PcOptions());
+        using PcMachine machine = Create(Options());
         machine.LoadFlat(new byte[] { 0xe6, 0x80, 0xeb, 0xfe }, new GuestPhysicalAddress(0x7c00), longMode: false);
         machine.Machine.Ports.Attach(0x80, new ActingPort(() => throw thrown));
 
@@ -173,7 +169,7 @@ public sealed class PcMachineTests
         Collector console = new();
 
         // mov dx, 0x3f8 / mov al, 'A' / out dx, al / out 0xf4, al
-        Run([0xba, 0xf8, 0x03, 0xb0, 0x41, 0xee, 0xe6, 0xf4], new PcOptions { Console = console });
+        Run([0xba, 0xf8, 0x03, 0xb0, 0x41, 0xee, 0xe6, 0xf4], Options() with { Console = console });
 
         console.Bytes.Should().Equal((byte)'A');
     }
@@ -197,7 +193,7 @@ public sealed class PcMachineTests
         }
 
         // popcnt eax, ecx
-        MachineResult result = Run([0xf3, 0x0f, 0xb8, 0xc1], new PcOptions { SecondChance = false }, longMode: true);
+        MachineResult result = Run([0xf3, 0x0f, 0xb8, 0xc1], Options() with { SecondChance = false }, longMode: true);
 
         result.End.Should().Be(MachineEnd.EmulationFailure);
         result.Instruction!.Mnemonic.Should().Be("popcnt");
@@ -208,7 +204,7 @@ public sealed class PcMachineTests
     [Test]
     public void Processors_that_are_not_started_do_not_keep_a_machine_from_ending()
     {
-        MachineResult result = Run([0xe6, 0xf4], new PcOptions { Cpus = 3 });
+        MachineResult result = Run([0xe6, 0xf4], Options() with { Cpus = 3 });
 
         result.End.Should().Be(MachineEnd.DebugExit);
         result.Vcpus.Should().HaveCount(3);
@@ -224,7 +220,7 @@ public sealed class PcMachineTests
             [0x66, 0xb8, 1, 0, 0, 0, 0x0f, 0xa2, 0x66, 0xc1, 0xe9, 13, 0x80, 0xe1, 1, 0x88, 0xc8, 0xe6, 0xf4];
 
         Run(code).DebugExitCode.Should().Be(IsaDebugExit.ExitCode(1));
-        Run(code, new PcOptions { CpuModel = model }).DebugExitCode.Should().Be(IsaDebugExit.ExitCode(0));
+        Run(code, Options() with { CpuModel = model }).DebugExitCode.Should().Be(IsaDebugExit.ExitCode(0));
     }
 
     [TestCase(InterruptControllerMode.Kernel)]
@@ -232,18 +228,20 @@ public sealed class PcMachineTests
     [TestCase(InterruptControllerMode.Userspace)]
     public void Chips_are_where_the_tables_say(InterruptControllerMode mode)
     {
+        Backends.Require(kind, mode);
+
         // mov dx, 0x604 / in ax, dx / out 0xf4, al
-        Run([0xba, 0x04, 0x06, 0xed, 0xe6, 0xf4], new PcOptions { InterruptControllerMode = mode })
+        Run([0xba, 0x04, 0x06, 0xed, 0xe6, 0xf4], Options() with { InterruptControllerMode = mode })
             .DebugExitCode.Should().Be(IsaDebugExit.ExitCode(1), "SCI_EN is set");
 
         // mov dx, 0x608 / in eax, dx / mov ebx, eax / again: in eax, dx / cmp eax, ebx / je again / mov al, 3 / out 0xf4, al
         Run(
             [0xba, 0x08, 0x06, 0x66, 0xed, 0x66, 0x89, 0xc3, 0x66, 0xed, 0x66, 0x39, 0xd8, 0x74, 0xf9, 0xb0, 0x03, 0xe6, 0xf4],
-            new PcOptions { InterruptControllerMode = mode })
+            Options() with { InterruptControllerMode = mode })
             .DebugExitCode.Should().Be(IsaDebugExit.ExitCode(3), "the power-management timer counts");
 
         // mov al, 0x32 / out 0x70, al / in al, 0x71 / out 0xf4, al
-        Run([0xb0, 0x32, 0xe6, 0x70, 0xe4, 0x71, 0xe6, 0xf4], new PcOptions { InterruptControllerMode = mode })
+        Run([0xb0, 0x32, 0xe6, 0x70, 0xe4, 0x71, 0xe6, 0xf4], Options() with { InterruptControllerMode = mode })
             .DebugExitCode.Should().Be(IsaDebugExit.ExitCode(0x20), "the century of the host's time in BCD");
     }
 
@@ -269,8 +267,9 @@ public sealed class PcMachineTests
     [TestCase(InterruptControllerMode.Userspace)]
     public void Linux_gets_ACPI_tables(InterruptControllerMode mode)
     {
+        Backends.Require(kind, mode);
         using PcMachine machine = PcMachine.Create(
-            _backend!, new PcOptions { InterruptControllerMode = mode, Cpus = 2, MemorySize = 32 << 20 });
+            _backend!, Options() with { InterruptControllerMode = mode, Cpus = 2, MemorySize = 32 << 20 });
         machine.LoadLinux(new LinuxBootOptions { Kernel = KernelImages.Sample });
 
         byte[] pointer = new byte[8];
@@ -285,7 +284,7 @@ public sealed class PcMachineTests
     [TestCase(255)]
     public void Processors_out_of_range_are_refused(int cpus)
     {
-        Action create = () => Create(new PcOptions { Cpus = cpus }).Dispose();
+        Action create = () => Create(Options() with { Cpus = cpus }).Dispose();
 
         create.Should().Throw<VmmException>().Where(e => e.Error == VmmError.EINVAL);
     }
@@ -293,7 +292,7 @@ public sealed class PcMachineTests
     [Test]
     public void Memory_out_of_range_is_refused()
     {
-        Action create = () => PcMachine.Create(_backend!, new PcOptions { MemorySize = 4097 }).Dispose();
+        Action create = () => PcMachine.Create(_backend!, Options() with { MemorySize = 4097 }).Dispose();
 
         create.Should().Throw<VmmException>().Where(e => e.Error == VmmError.EINVAL);
     }
@@ -301,7 +300,7 @@ public sealed class PcMachineTests
     [Test]
     public void Machine_without_an_image_does_not_run()
     {
-        using PcMachine machine = Create(new PcOptions());
+        using PcMachine machine = Create(Options());
 
         machine.Invoking(pc => pc.Run()).Should().Throw<InvalidOperationException>();
     }
@@ -309,7 +308,7 @@ public sealed class PcMachineTests
     [Test]
     public void Machine_has_RAM_above_4_GiB_when_it_does_not_fit_below()
     {
-        using PcMachine machine = PcMachine.Create(_backend!, new PcOptions { MemorySize = 4ul << 30 });
+        using PcMachine machine = PcMachine.Create(_backend!, Options() with { MemorySize = 4ul << 30 });
 
         machine.Machine.Memory.TryWrite(new GuestPhysicalAddress(0x1_0000_0000), [1, 2, 3]).Should().BeTrue();
         machine.Machine.Memory.TryWrite(new GuestPhysicalAddress(0xc000_0000), [1]).Should().BeFalse("that is the hole");
@@ -322,6 +321,8 @@ public sealed class PcMachineTests
         model = parsed!;
     }
 
+    private PcOptions Options() => new() { InterruptControllerMode = Backends.DefaultMode(kind) };
+
     private PcMachine Create(PcOptions options) => PcMachine.Create(_backend!, options with
     {
         MemorySize = 4 << 20,
@@ -330,7 +331,7 @@ public sealed class PcMachineTests
 
     private MachineResult Run(byte[] code, PcOptions? options = null, bool longMode = false)
     {
-        using PcMachine machine = Create(options ?? new PcOptions());
+        using PcMachine machine = Create(options ?? Options());
         machine.LoadFlat(code, new GuestPhysicalAddress(longMode ? 0x10_0000ul : 0x7c00), longMode);
         return machine.Run();
     }

@@ -6,17 +6,19 @@ using Vmm.Abstractions.Msr;
 using Vmm.Emulation.Msr;
 using Vmm.Tests.Support;
 
-namespace Vmm.Tests.Kvm;
+namespace Vmm.Tests.Guest;
 
-/// <summary>A vCPU's model-specific registers move between two VMs of KVM.</summary>
-[Category("Kvm")]
-public sealed class MsrStateKvmTests
+/// <summary>A vCPU's model-specific registers move between two VMs of one backend.</summary>
+[TestFixture(Backends.Kvm, Category = "Kvm")]
+[TestFixture(Backends.Software)]
+public sealed class MsrStateGuestTests(string kind)
 {
     private static readonly MsrIndex s_star = new(0xc000_0081);
     private static readonly MsrIndex s_pat = new(0x277);
     private static readonly MsrIndex s_defaultType = new(0x2ff);
 
     [TestCase(InterruptControllerMode.Userspace, "all")]
+    [TestCase(InterruptControllerMode.Userspace, "but:IA32_PAT,IA32_MTRR_DEF_TYPE")]
     [TestCase(InterruptControllerMode.Kernel, "all")]
     [TestCase(InterruptControllerMode.Kernel, "but:IA32_PAT,IA32_MTRR_DEF_TYPE")]
     public void Registers_travel_in_an_order_that_works(InterruptControllerMode mode, string exposure)
@@ -40,9 +42,9 @@ public sealed class MsrStateKvmTests
     }
 
     [Test]
-    public void Value_that_KVM_refuses_is_named_and_fatal_or_tolerated()
+    public void Value_that_the_backend_refuses_is_named_and_fatal_or_tolerated()
     {
-        using LongModeMachine target = Create(InterruptControllerMode.Kernel, "all");
+        using LongModeMachine target = Create(Backends.DefaultMode(kind), "all");
         MsrIndex lstar = new(0xc000_0082);
         MsrEntry[] entries = [new(lstar, 0x0100_0000_0000_0000), new(s_star, 0x0023_0010_0000_0000)];
         Action fatal = () => target.Cpu.RestoreMsrs(entries, MsrRestorePhase.BeforeLocalApic, MsrRestorePolicy.Fatal);
@@ -52,11 +54,12 @@ public sealed class MsrStateKvmTests
         Values(target)[0].Should().Be(0x0023_0010_0000_0000);
     }
 
-    private static LongModeMachine Create(InterruptControllerMode mode, string exposure)
+    private LongModeMachine Create(InterruptControllerMode mode, string exposure)
     {
+        Backends.Require(kind, mode);
         MsrExposurePolicy.TryParse(exposure, out MsrExposurePolicy? policy, out string? problem).Should().BeTrue(problem);
         return new LongModeMachine(
-            KvmRequirement.OpenBackend(), mode, configure: options => options with { EngineMsrs = true, MsrFilter = policy!.Compile() });
+            Backends.Open(kind), mode, configure: options => options with { EngineMsrs = true, MsrFilter = policy!.Compile() });
     }
 
     private static ulong[] Values(LongModeMachine machine) => [.. new[] { s_star, s_pat, s_defaultType }.Select(index => Read(machine, index))];

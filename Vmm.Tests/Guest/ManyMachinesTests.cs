@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Globalization;
+using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Engine;
-using Vmm.Kvm;
 using Vmm.Tests.Support;
 
-namespace Vmm.Tests.Kvm;
+namespace Vmm.Tests.Guest;
 
 /// <summary>Many VMs in one process: all run, all answer a kick, all go, and an idle one keeps little memory.</summary>
-[Category("Kvm")]
+[TestFixture(Backends.Kvm, Category = "Kvm")]
+[TestFixture(Backends.Software)]
 [NonParallelizable]
-public sealed class ManyMachinesTests
+public sealed class ManyMachinesTests(string kind)
 {
     private const ulong RamLength = 16 << 20;
     private const ulong Code = 0x1000;
@@ -30,9 +31,9 @@ public sealed class ManyMachinesTests
     [Explicit("a minute")]
     public void Thousand_machines_run_answer_a_kick_and_go() => RunMany(1000);
 
-    private static void RunMany(int count)
+    private void RunMany(int count)
     {
-        using KvmBackend backend = KvmRequirement.OpenBackend();
+        using IHypervisorBackend backend = Backends.Open(kind);
         Create(backend, 0).Dispose();
         HostResources resources = HostResources.Count();
         long before = ResidentBytes();
@@ -60,7 +61,7 @@ public sealed class ManyMachinesTests
         HostResources.Count().LeftOver(resources).Should().BeEmpty();
     }
 
-    private static VirtualMachine Create(KvmBackend backend, int number)
+    private static VirtualMachine Create(IHypervisorBackend backend, int number)
     {
         VirtualMachine machine = new VirtualMachineFactory(backend).Create(new VirtualMachineOptions
         {

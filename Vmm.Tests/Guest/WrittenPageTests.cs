@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Addressing;
+using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
@@ -10,20 +11,20 @@ using Vmm.Kvm;
 using Vmm.Kvm.Interop;
 using Vmm.Tests.Support;
 
-namespace Vmm.Tests.Kvm;
+namespace Vmm.Tests.Guest;
 
-/// <summary>Written pages on a real KVM: by bitmap, and by ring where the host has it.</summary>
-[TestFixture(0)]
-[TestFixture(Ring)]
-[Category("Kvm")]
-public sealed class DirtyPageKvmTests(int ringEntries)
+/// <summary>Written pages: on KVM by bitmap, and by ring where the host has it; and on the processor in software.</summary>
+[TestFixture(Backends.Kvm, 0, Category = "Kvm")]
+[TestFixture(Backends.Kvm, Ring, Category = "Kvm")]
+[TestFixture(Backends.Software, 0)]
+public sealed class WrittenPageTests(string kind, int ringEntries)
 {
     private const int Ring = 65536;
     private const ulong Page = 4096;
     private const ulong RamLength = 0x100000;
     private const ulong Code = 0x1000;
 
-    private KvmBackend? _backend;
+    private IHypervisorBackend? _backend;
     private VirtualMachine? _machine;
 
     private VirtualMachine Machine => _machine!;
@@ -39,7 +40,9 @@ public sealed class DirtyPageKvmTests(int ringEntries)
             KvmRequirement.Require(system, KvmCapability.DirtyLogRing);
         }
 
-        _backend = KvmRequirement.OpenBackend(new KvmBackendOptions { DirtyRingEntries = ringEntries, TrustDirtyRing = true });
+        _backend = kind == Backends.Kvm
+            ? KvmRequirement.OpenBackend(new KvmBackendOptions { DirtyRingEntries = ringEntries, TrustDirtyRing = true })
+            : Backends.Open(kind);
         _machine = new VirtualMachineFactory(_backend).Create(new VirtualMachineOptions
         {
             Name = "dirty",
