@@ -7,6 +7,7 @@ using Vmm.Abstractions.Cpuid;
 using Vmm.Cli.Reports;
 using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Msr;
+using Vmm.Software;
 
 namespace Vmm.Cli.Cpu;
 
@@ -18,7 +19,7 @@ internal sealed class CpuAction(CliHost host, string device, CpuDependencyPolicy
     public int Show(string text, bool leaves, bool json)
     {
         CpuModel model = CpuModelOption.Parse("MODEL", text);
-        CpuResolution resolution = model.Resolve(Supported().AsSpan(), policy);
+        CpuResolution resolution = model.Resolve(Supported(model).AsSpan(), policy);
         if (json)
         {
             host.Out.WriteLine(new CpuProfile
@@ -43,9 +44,8 @@ internal sealed class CpuAction(CliHost host, string device, CpuDependencyPolicy
     {
         CpuModel left = CpuModelOption.Parse("FIRST", first);
         CpuModel right = CpuModelOption.Parse("SECOND", second);
-        ImmutableArray<CpuidEntry> supported = Supported();
-        CpuResolution mine = left.Resolve(supported.AsSpan(), policy);
-        CpuResolution theirs = right.Resolve(supported.AsSpan(), policy);
+        CpuResolution mine = left.Resolve(Supported(left).AsSpan(), policy);
+        CpuResolution theirs = right.Resolve(Supported(right).AsSpan(), policy);
         CpuComparison comparison = CpuComparison.Of(mine.Definition, theirs.Definition);
         ImmutableArray<CpuDifference> msrs = CompareMsrs(mine, theirs);
         comparison = comparison with { Others = [.. comparison.Others, .. msrs] };
@@ -66,7 +66,7 @@ internal sealed class CpuAction(CliHost host, string device, CpuDependencyPolicy
     public int Check(string text, bool json)
     {
         CpuModel model = CpuModelOption.Parse("MODEL", text);
-        CpuResolution resolution = model.Resolve(Supported().AsSpan(), policy);
+        CpuResolution resolution = model.Resolve(Supported(model).AsSpan(), policy);
         if (json)
         {
             host.Out.WriteLine(MachineReportJson.Build(writer =>
@@ -146,8 +146,14 @@ internal sealed class CpuAction(CliHost host, string device, CpuDependencyPolicy
         }
     }
 
-    private ImmutableArray<CpuidEntry> Supported()
+    /// <summary>What guests can have with the hypervisor, or with the processor in software for a model that is built on it.</summary>
+    private ImmutableArray<CpuidEntry> Supported(CpuModel model)
     {
+        if (CpuModelOption.IsSoftware(model))
+        {
+            return SoftwareProcessor.Entries;
+        }
+
         using IHypervisorBackend backend = CliHost.OpenHypervisor(device, null);
         return backend.GetSupportedCpuid();
     }

@@ -8,7 +8,7 @@ namespace Vmm.Cli.Cpu;
 internal static class CpuCommand
 {
     private const string Models =
-        "host, max, pvm-friendly, x86-64-v1 to -v4 or a profile F.json; then features to remove or add, such as host,-cx16,+x2apic; and hypervisor=kvm|vmm|none";
+        "host, max, pvm-friendly, x86-64-v1 to -v4, software or a profile F.json; then features to remove or add, such as host,-cx16,+x2apic; and hypervisor=kvm|vmm|none";
 
     /// <summary>Makes the command with its three subcommands.</summary>
     public static Command Create(CliHost host) => new("cpu", "Shows, compares and checks the processors that guests can see.")

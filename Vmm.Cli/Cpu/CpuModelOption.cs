@@ -2,6 +2,7 @@
 
 using System.CommandLine;
 using Vmm.Emulation.Cpuid;
+using Vmm.Software;
 
 namespace Vmm.Cli.Cpu;
 
@@ -12,6 +13,12 @@ internal static class CpuModelOption
 
     /// <summary>More is no profile: one with 256 leaves takes some 40 KiB.</summary>
     private const long LongestProfile = 1 << 20;
+
+    /// <summary>What the processor in software promises, on every host.</summary>
+    private static readonly CpuProfile s_software = new() { Name = "software", Leaves = SoftwareProcessor.Entries };
+
+    /// <summary>Whether a model is built on the processor in software, which needs nothing of a host.</summary>
+    public static bool IsSoftware(CpuModel model) => ReferenceEquals(model.Profile, s_software);
 
     /// <summary>Makes the option for what depends on other features.</summary>
     public static Option<string> CreateDependencies() => new("--cpu-dependencies")
@@ -25,7 +32,7 @@ internal static class CpuModelOption
     /// <exception cref="UsageException">It is none.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static CpuModel Parse(string option, string text) =>
-        CpuModel.TryParse(text, ReadProfile, out CpuModel? model, out string? problem)
+        CpuModel.TryParse(text, ReadProfile, [s_software], out CpuModel? model, out string? problem)
             ? model
             : throw new UsageException($"{option}: {problem}");
 

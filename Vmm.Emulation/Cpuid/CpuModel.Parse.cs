@@ -45,12 +45,27 @@ public sealed partial class CpuModel
         string text,
         Func<string, string>? readProfile,
         [NotNullWhen(true)] out CpuModel? model,
+        [NotNullWhen(false)] out string? problem) =>
+        TryParse(text, readProfile, [], out model, out problem);
+
+    /// <summary>Reads a model, whose base may be a profile that the caller has under a name.</summary>
+    /// <param name="text">The base or a file that ends in <c>.json</c>, then features with a sign each, separated by commas.</param>
+    /// <param name="readProfile">Reads a file's text; null where files are not allowed. What it throws is passed on.</param>
+    /// <param name="profiles">Profiles that are found by their names. A base's name means the base.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="problem">Otherwise what is wrong and what to write instead.</param>
+    /// <returns>Whether the text is a model.</returns>
+    public static bool TryParse(
+        string text,
+        Func<string, string>? readProfile,
+        ReadOnlySpan<CpuProfile> profiles,
+        [NotNullWhen(true)] out CpuModel? model,
         [NotNullWhen(false)] out string? problem)
     {
         ArgumentNullException.ThrowIfNull(text);
         model = null;
         string[] parts = text.Split(',');
-        if (!TryFindBase(parts[0], readProfile, out CpuModelBase start, out CpuProfile? profile, out problem)
+        if (!TryFindBase(parts[0], readProfile, profiles, out CpuModelBase start, out CpuProfile? profile, out problem)
             || !TryParseParts(parts.AsSpan(1), out HypervisorLeaves? hypervisor, out ImmutableArray<CpuFeatureChange> changes, out problem))
         {
             return false;
@@ -125,6 +140,7 @@ public sealed partial class CpuModel
     private static bool TryFindBase(
         string name,
         Func<string, string>? readProfile,
+        ReadOnlySpan<CpuProfile> profiles,
         out CpuModelBase start,
         out CpuProfile? profile,
         [NotNullWhen(false)] out string? problem)
@@ -141,10 +157,22 @@ public sealed partial class CpuModel
         }
 
         start = CpuModelBase.Profile;
+        ImmutableArray<string> all = BaseNames;
+        foreach (CpuProfile candidate in profiles)
+        {
+            if (candidate.Name == name)
+            {
+                profile = candidate;
+                return true;
+            }
+
+            all = all.Add(candidate.Name);
+        }
+
         if (!name.EndsWith(FileSuffix, StringComparison.Ordinal))
         {
-            string names = string.Join(", ", BaseNames);
-            problem = $"no processor model is called '{name}'; did you mean '{NearestName.Of(name, BaseNames)}'? A model begins with one of {names} or a profile's file F.json, then come features such as -cx16";
+            string names = string.Join(", ", all);
+            problem = $"no processor model is called '{name}'; did you mean '{NearestName.Of(name, all)}'? A model begins with one of {names} or a profile's file F.json, then come features such as -cx16";
             return false;
         }
 

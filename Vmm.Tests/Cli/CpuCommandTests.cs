@@ -51,6 +51,22 @@ public sealed class CpuCommandTests
     }
 
     [Test]
+    public void The_processor_in_software_is_a_model_on_every_host()
+    {
+        Invoke("cpu", "show", "software", "--device", "/nonexistent").Should().Be(0, _error.ToString());
+
+        _out.ToString().Should().ContainAll("software", "avx2", "sse4_2").And.NotContain("avx512f");
+    }
+
+    [Test]
+    public void The_processor_in_software_takes_changes()
+    {
+        Invoke("cpu", "diff", "software", "software,-avx2", "--device", "/nonexistent").Should().Be(2, _error.ToString());
+
+        _out.ToString().Should().Contain("avx2");
+    }
+
+    [Test]
     public void Profile_that_is_missing_is_bad_input()
     {
         Invoke("cpu", "check", "/nonexistent/p.json").Should().Be(66);
