@@ -2,7 +2,6 @@
 
 using System.Collections.Immutable;
 using Iced.Intel;
-using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;

@@ -2,11 +2,11 @@
 
 using Iced.Intel;
 using Vmm.Abstractions.Registers;
-using Vmm.Abstractions.Vcpu;
 using Vmm.Cli.Demo;
 using Vmm.Software;
 using Vmm.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;
+using static Vmm.Tests.Software.LockStepCode;
 
 namespace Vmm.Tests.Software;
 
@@ -242,69 +242,6 @@ internal sealed class LockStepTests
         atLeast: 60);
 
     [Test]
-    public void A_difference_is_reported_with_its_history()
-    {
-        using LockStepGuest left = new(new SoftwareBackend());
-        using LockStepGuest right = new(new SoftwareBackend());
-        foreach (LockStepGuest guest in (ReadOnlySpan<LockStepGuest>)[left, right])
-        {
-            Assemble(guest, a =>
-            {
-                Count(a, ecx);
-                a.hlt();
-            });
-        }
-
-        LockStep lockStep = new(left, right)
-        {
-            BeforeStep = step =>
-            {
-                if (step == 20)
-                {
-                    right.Cpu.SetRegister(RegisterName.R9, 0xabc);
-                }
-            },
-        };
-
-        string? difference = lockStep.FindDifference();
-
-        difference.Should().NotBeNull().And.ContainAll("after 21 instructions", "R9: 0, but abc", "dec ecx", "jne").And.NotContain("RAX");
-    }
-
-    [Test]
-    public void A_difference_in_memory_is_reported_with_its_address()
-    {
-        using LockStepGuest left = new(new SoftwareBackend());
-        using LockStepGuest right = new(new SoftwareBackend());
-        Assemble(left, a => a.hlt());
-        Assemble(right, a => a.hlt());
-        right.MemoryAt(0x54321, 1)[0] = 9;
-
-        new LockStep(left, right).FindDifference().Should().Be("memory at 54321: 00, but 09");
-    }
-
-    [Test]
-    public void A_difference_in_what_devices_are_asked_is_reported()
-    {
-        using LockStepGuest left = new(new SoftwareBackend());
-        using LockStepGuest right = new(new SoftwareBackend());
-        Put(left, 0x20000, 1);
-        Put(right, 0x20000, 2);
-        foreach (LockStepGuest guest in (ReadOnlySpan<LockStepGuest>)[left, right])
-        {
-            Assemble(guest, a =>
-            {
-                a.mov(esi, 0x20000);
-                a.mov(dx, 0x70);
-                a.outsb();
-                a.hlt();
-            });
-        }
-
-        new LockStep(left, right).FindDifference().Should().Be("access 0 to a device: writes 1 to port 70.1, but writes 2 to port 70.1");
-    }
-
-    [Test]
     public void Software_interrupts_in_real_mode() => Compare(
         guest =>
         {
@@ -343,40 +280,6 @@ internal sealed class LockStepTests
 
         lockStep.Steps.Should().BeGreaterThan(atLeast, "a guest that ends at once compares nothing");
     }
-
-    /// <summary>A loop of ten rounds on a counter.</summary>
-    private static void Count(Assembler a, AssemblerRegister32 counter)
-    {
-        Label again = a.CreateLabel();
-        a.mov(counter, 10);
-        a.Label(ref again);
-        a.dec(counter);
-        a.jnz(again);
-    }
-
-    private static void Count(Assembler a, AssemblerRegister16 counter)
-    {
-        Label again = a.CreateLabel();
-        a.mov(counter, 10);
-        a.Label(ref again);
-        a.dec(counter);
-        a.jnz(again);
-    }
-
-    private static void Assemble(LockStepGuest guest, Action<Assembler> write) =>
-        guest.BeginLongMode(Code(64, LockStepGuest.CodeAddress, write));
-
-    private static byte[] Code(int bits, ulong address, Action<Assembler> write)
-    {
-        Assembler assembler = new(bits);
-        write(assembler);
-        using MemoryStream stream = new();
-        assembler.Assemble(new StreamCodeWriter(stream), address);
-        return stream.ToArray();
-    }
-
-    private static void Put(LockStepGuest guest, ulong address, params ReadOnlySpan<byte> bytes) =>
-        bytes.CopyTo(guest.MemoryAt(address, bytes.Length));
 
     private static void WriteGdt(LockStepGuest guest)
     {
