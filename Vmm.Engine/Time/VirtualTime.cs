@@ -13,7 +13,9 @@ namespace Vmm.Engine.Time;
 /// <remarks>
 /// <para>
 /// What is due is run by the vCPUs' threads between two entries (<see cref="Poll"/>) and by the process's timer thread. A guest can
-/// ask for periods of nanoseconds: the queue is run at most once in <see cref="MinimumInterval"/>, which the chips see as lateness.
+/// ask for periods of nanoseconds: the queue is run at most once in <see cref="MinimumInterval"/>, which the chips see as lateness. An
+/// interrupt can take longer than that. While each run finds the next deadline passed already, the interval doubles up to
+/// <see cref="LongestInterval"/>, so that the guest comes to something else than its timer; the first run in time ends that.
 /// </para>
 /// <para>
 /// Lock order: <c>_runGate</c>, then whatever chips take, then <c>_lock</c>, then the timer thread's queue. A clock turned by
@@ -24,6 +26,9 @@ internal sealed class VirtualTime : IVirtualClock
 {
     /// <summary>The shortest time between two runs of the queue, in nanoseconds.</summary>
     public const long MinimumInterval = 20_000;
+
+    /// <summary>The shortest time between two runs while deadlines follow each other faster than they are served, in nanoseconds.</summary>
+    public const long LongestInterval = 16 * MinimumInterval;
 
     private const long Running = long.MinValue;
 
@@ -37,6 +42,8 @@ internal sealed class VirtualTime : IVirtualClock
     private long _boot;
     private long _stoppedAt = Running;
     private long _notBefore = long.MinValue;
+    private long _lastRun = long.MinValue / 2;
+    private long _interval = MinimumInterval;
     private bool _isDisposed;
 
     /// <summary>Starts a VM's time at zero.</summary>
@@ -194,8 +201,11 @@ internal sealed class VirtualTime : IVirtualClock
             long host = HostClock.Now.Nanoseconds;
             if (host >= _notBefore && _stoppedAt == Running)
             {
-                Volatile.Write(ref _notBefore, host + MinimumInterval);
                 now = host - _boot;
+                bool isPressed = _deadlines.NextDue <= _lastRun - _boot + MinimumInterval;
+                _interval = isPressed ? Math.Min(_interval * 2, LongestInterval) : MinimumInterval;
+                _lastRun = host;
+                Volatile.Write(ref _notBefore, host + _interval);
             }
         }
 

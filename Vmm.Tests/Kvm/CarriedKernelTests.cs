@@ -293,6 +293,28 @@ public sealed class CarriedKernelTests(InterruptControllerMode mode)
         Guest.Cpu.GetRegister(RegisterName.R8).Should().Be(2);
     }
 
+    [Test]
+    public void Timer_of_a_period_shorter_than_an_interrupt_takes_leaves_the_guest_time([Values(1000u, 100u)] uint count)
+    {
+        const int Rounds = 200_000;
+        HandleTicks();
+        Guest.Assemble(a =>
+        {
+            Label again = a.CreateLabel();
+            StartTimer(a, count);
+            a.mov(ecx, Rounds);
+            a.sti();
+            a.Label(ref again);
+            a.dec(ecx);
+            a.jnz(again);
+            a.cli();
+        });
+
+        Background.Start(Guest.RunToEnd).Join();
+
+        Guest.Read64(Result).Should().BePositive();
+    }
+
     private static void ReadMsr(Assembler a, uint index, ulong at)
     {
         a.mov(ecx, index);

@@ -30,7 +30,7 @@ public sealed class VirtualTimeTests : EngineFixture
     }
 
     [Test]
-    public void Guest_that_asks_for_every_nanosecond_gets_the_minimum_interval()
+    public void Guest_that_asks_for_every_nanosecond_gets_the_minimum_interval_and_then_longer_ones()
     {
         VirtualTime time = Timed.Time;
         Recorder recorder = new() { Runs = 6 };
@@ -40,7 +40,9 @@ public sealed class VirtualTimeTests : EngineFixture
 
         Background.Until(() => recorder.Times.Count == 6);
         long[] times = [.. recorder.Times];
-        times.Zip(times.Skip(1), (first, second) => second - first).Should().OnlyContain(gap => gap >= VirtualTime.MinimumInterval);
+        long[] gaps = [.. times.Zip(times.Skip(1), (first, second) => second - first)];
+        gaps.Should().OnlyContain(gap => gap >= VirtualTime.MinimumInterval);
+        gaps[^1].Should().BeGreaterThanOrEqualTo(VirtualTime.LongestInterval, "it would come to nothing but its timer");
     }
 
     [Test]
