@@ -283,6 +283,13 @@ public sealed partial class VirtualCpu
         }
     }
 
+    /// <summary>
+    /// Whether an instruction that has read memory-mapped input is still to retire. Whether an interrupt may come behind it only shows then:
+    /// MOV and POP to SS hold it back, POPF and IRET may disable it.
+    /// </summary>
+    private bool IsReadAnswered(IBackendVcpu backend) =>
+        backend.Pending == PendingOperation.Answered && _exit.Code == ExitCode.Mmio && _exit.Mmio.IsRead;
+
     private void EnterGuest(IBackendVcpu backend)
     {
         if (!_isStep)
@@ -327,6 +334,7 @@ public sealed partial class VirtualCpu
         }
 
         AnswerHeldVectors();
+        AnswerNmiPin(backend);
         if (Volatile.Read(ref _haltCheckRequested))
         {
             CheckHaltInHypervisor(backend);
@@ -350,6 +358,12 @@ public sealed partial class VirtualCpu
         {
             Volatile.Write(ref _isNotStarted, false);
             _machine.SetHalted(Id, halted: false);
+        }
+
+        if (IsReadAnswered(backend) && !backend.Complete(ref _exit))
+        {
+            Interlocked.Exchange(ref _attention, 1);
+            return Handle(backend);
         }
 
         InjectEvents(backend);

@@ -158,6 +158,7 @@ public sealed partial class VirtualCpu : IVirtualCpu
         _exitEvent = default;
         _exceptionEvent = default;
         Volatile.Write(ref _nmiPending, false);
+        Volatile.Write(ref _nmiPinRaised, false);
         Volatile.Write(ref _externalInterruptPending, false);
         _isHalted = false;
         _isNotStarted = false;

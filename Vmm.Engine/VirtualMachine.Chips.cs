@@ -3,6 +3,7 @@
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Chips;
 using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Events;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Vcpu;
@@ -57,6 +58,9 @@ public sealed partial class VirtualMachine : IPlatformChips, IInEngineMmio
 
     IRtc IPlatformChips.Rtc => Rtc;
 
+    /// <summary>The board's NMI.</summary>
+    internal SystemNmi SystemNmi { get; }
+
     /// <summary>The engine's chips, or null.</summary>
     internal PlatformChips? Chips => Volatile.Read(ref _chips);
 
@@ -74,6 +78,19 @@ public sealed partial class VirtualMachine : IPlatformChips, IInEngineMmio
     {
         VirtualCpu cpu = GetVcpu(vcpu);
         return Require(HasLocalApics ? cpu.RequireLocalApic() : null, "vm_lapic");
+    }
+
+    /// <summary>
+    /// A wire by which a device of the board reports what makes a non-maskable interrupt: SERR#, a watchdog, a button. It interrupts all
+    /// processors when it rises, as their local interrupt 1 is programmed, unless the guest has set bit 7 of port 70h; then when the guest
+    /// clears that. Any thread; the wire stays valid across a reinitialization.
+    /// </summary>
+    /// <returns>The wire.</returns>
+    /// <exception cref="VmmException">ENOTSUP: the VM was created without chips.</exception>
+    public IInterruptLine CreateNmiWire()
+    {
+        _ = Require(_chips, "CreateNmiWire");
+        return SystemNmi.CreateWire();
     }
 
     ILocalApic IPlatformChips.GetLocalApic(VcpuId vcpu) =>

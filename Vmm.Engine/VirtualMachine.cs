@@ -64,6 +64,7 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
 
         Time = new VirtualTime(backend, clock, error => EngineLog.TimerFailed(_log, Name, error));
         InterruptEvents = new InterruptEvents(this);
+        SystemNmi = new SystemNmi(this);
         try
         {
             MakeChips();

@@ -109,6 +109,12 @@ public sealed partial class Rtc : IRtc, IDeadlineHandler
         }
     }
 
+    /// <summary>
+    /// Told whenever the guest, a reset or a restored state masks the non-maskable interrupt (bit 7 of port 70h) or lets it through. Called
+    /// with the chip's lock held.
+    /// </summary>
+    public Action<bool>? NmiMaskChanged { get; init; }
+
     /// <summary>Whether the guest masks the non-maskable interrupt (bit 7 of port 70h). For the board to heed.</summary>
     public bool NmiMasked
     {
@@ -129,7 +135,7 @@ public sealed partial class Rtc : IRtc, IDeadlineHandler
             Synchronize(_clock.Now);
             _memory[StatusB] &= unchecked((byte)~(InterruptMask | SquareWave));
             _memory[StatusC] = 0;
-            _nmiMasked = false;
+            SetNmiMasked(false);
             Update();
         }
     }
@@ -219,7 +225,7 @@ public sealed partial class Rtc : IRtc, IDeadlineHandler
             if (port == AddressPort)
             {
                 _address = (byte)(value & 0x7f);
-                _nmiMasked = (value & 0x80) != 0;
+                SetNmiMasked((value & 0x80) != 0);
             }
             else
             {
@@ -284,12 +290,21 @@ public sealed partial class Rtc : IRtc, IDeadlineHandler
             state.Memory.Span.CopyTo(_memory);
             CleanRegisters();
             _address = state.Address;
-            _nmiMasked = state.NmiMasked;
+            SetNmiMasked(state.NmiMasked);
             _timeBase = state.TimeBase;
             _ticks = state.Ticks;
             _seconds = state.Seconds;
             _isValid = state.IsValid;
             Adopt();
+        }
+    }
+
+    private void SetNmiMasked(bool masked)
+    {
+        if (_nmiMasked != masked)
+        {
+            _nmiMasked = masked;
+            NmiMaskChanged?.Invoke(masked);
         }
     }
 

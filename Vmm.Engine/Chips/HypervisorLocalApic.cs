@@ -60,6 +60,16 @@ internal sealed class HypervisorLocalApic(VirtualCpu cpu, VirtualTime time, IBac
             EngineThrow.Invalid(Operation, $"there is no local interrupt {index}");
         }
 
+        if (!TrySetLocalInterrupt(index))
+        {
+            EngineThrow.Refuse(Operation, VmmError.ENOTSUP, "external interrupts come from the hypervisor's 8259 pair");
+        }
+    }
+
+    /// <summary>Fires a local interrupt.</summary>
+    /// <returns>False: the entry asks for an external interrupt.</returns>
+    internal bool TrySetLocalInterrupt(int index)
+    {
         uint entry;
         bool isOutOfTheWay;
         using (cpu.Acquire())
@@ -76,7 +86,7 @@ internal sealed class HypervisorLocalApic(VirtualCpu cpu, VirtualTime time, IBac
             : DeliveryMode.ExternalInterrupt;
         if (isOutOfTheWay ? index > Lint1 : (entry & Masked) != 0)
         {
-            return;
+            return true;
         }
 
         switch (mode)
@@ -91,11 +101,12 @@ internal sealed class HypervisorLocalApic(VirtualCpu cpu, VirtualTime time, IBac
                 Send(DeliveryMode.Init, 0, level: false);
                 break;
             case DeliveryMode.ExternalInterrupt:
-                EngineThrow.Refuse(Operation, VmmError.ENOTSUP, "external interrupts come from the hypervisor's 8259 pair");
-                break;
+                return false;
             default:
                 break;
         }
+
+        return true;
     }
 
     /// <summary>Takes the state.</summary>

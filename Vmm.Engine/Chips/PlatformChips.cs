@@ -70,7 +70,8 @@ internal sealed class PlatformChips : ILineTarget
         }
 
         Hpet = new Hpet(time, time.Deadlines, new HpetOutputs(machine), hpet);
-        Rtc = new Rtc(time, time.Deadlines, machine.GetInterruptLine(ClockInterrupt));
+        machine.SystemNmi.SetMasked(false);
+        Rtc = new Rtc(time, time.Deadlines, machine.GetInterruptLine(ClockInterrupt)) { NmiMaskChanged = machine.SystemNmi.SetMasked };
         PmTimer = new PmTimer(time, time.Deadlines, new PmTimerOptions
         {
             SystemControlInterrupt = machine.GetInterruptLine(SystemControlInterrupt),

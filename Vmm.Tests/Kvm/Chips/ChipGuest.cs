@@ -3,6 +3,8 @@
 using Iced.Intel;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Vcpu;
+using Vmm.Engine;
 using Vmm.Software;
 using Vmm.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;
@@ -143,6 +145,35 @@ internal sealed class ChipGuest : IDisposable
         a.jmp(again);
         a.Label(ref reached);
         a.cli();
+    }
+
+    /// <summary>Loads the interrupt table of a processor that comes from real mode and has none.</summary>
+    public void LoadInterruptTable(Assembler a)
+    {
+        const ulong Pointer = 0x9000;
+        Machine.Write(Pointer, 0xff, 0x0f, 0, 0x30, 0, 0, 0, 0, 0, 0);
+        a.lidt(__[Pointer]);
+    }
+
+    /// <summary>Runs vCPU 0 to its end, and the others until the VM is suspended then.</summary>
+    public void RunAll()
+    {
+        VirtualMachine machine = Machine.Machine;
+        Background[] others =
+        [
+            .. Enumerable.Range(1, machine.MaxCpus - 1).Select(id => Background.Start(() =>
+            {
+                while (machine.GetVcpu(new VcpuId(id)).Run(VmEntry.Default).Code != ExitCode.Suspended)
+                {
+                }
+            })),
+        ];
+        Machine.RunToEnd();
+        machine.Suspend(SuspendReason.PowerOff);
+        foreach (Background other in others)
+        {
+            other.Join();
+        }
     }
 
     public void Dispose() => Machine.Dispose();

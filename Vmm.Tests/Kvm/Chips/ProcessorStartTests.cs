@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Iced.Intel;
-using Vmm.Abstractions.Vcpu;
-using Vmm.Engine;
 using Vmm.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -43,7 +41,7 @@ public sealed class ProcessorStartTests(ChipHost host)
             a.jb(again);
         });
 
-        RunAll(guest, cpus);
+        guest.RunAll();
 
         guest.Count(Started).Should().Be((ulong)cpus - 1);
     }
@@ -65,7 +63,7 @@ public sealed class ProcessorStartTests(ChipHost host)
         guest.Machine.Assemble(LongModeMachine.OthersCode, a =>
         {
             Label again = a.CreateLabel();
-            LoadInterruptTable(guest, a);
+            guest.LoadInterruptTable(a);
             ChipGuest.EnableLocalApic(a);
             a.@lock.inc(__qword_ptr[ChipGuest.Counter + (Started * 8)]);
             a.Label(ref again);
@@ -103,38 +101,9 @@ public sealed class ProcessorStartTests(ChipHost host)
             a.jb(round);
         });
 
-        RunAll(guest, 2);
+        guest.RunAll();
 
         guest.Count(0).Should().Be(Rounds);
         guest.Count(1).Should().Be(Rounds);
-    }
-
-    private static void LoadInterruptTable(ChipGuest guest, Assembler a)
-    {
-        // A processor that comes from real mode has none.
-        const ulong Pointer = 0x9000;
-        guest.Machine.Write(Pointer, 0xff, 0x0f, 0, 0x30, 0, 0, 0, 0, 0, 0);
-        a.lidt(__[Pointer]);
-    }
-
-    /// <summary>Runs vCPU 0 to its end, and the others until the VM is suspended then.</summary>
-    private static void RunAll(ChipGuest guest, int cpus)
-    {
-        VirtualMachine machine = guest.Machine.Machine;
-        Background[] others =
-        [
-            .. Enumerable.Range(1, cpus - 1).Select(id => Background.Start(() =>
-            {
-                while (machine.GetVcpu(new VcpuId(id)).Run(VmEntry.Default).Code != ExitCode.Suspended)
-                {
-                }
-            })),
-        ];
-        guest.Machine.RunToEnd();
-        machine.Suspend(SuspendReason.PowerOff);
-        foreach (Background other in others)
-        {
-            other.Join();
-        }
     }
 }

@@ -228,19 +228,4 @@ public sealed class TimerInterruptTests(ChipHost host)
         guest.Count(1).Should().Be(0);
         guest.Count().Should().Be(1);
     }
-
-    private sealed class LineSwitch(IInterruptLine line) : Vmm.Abstractions.IoPorts.IPortHandler
-    {
-        public Vmm.Abstractions.IoPorts.PortOutcome Read(Vmm.Abstractions.Vcpu.IVirtualCpu vcpu, ushort port, int bytes, out uint value)
-        {
-            value = 0;
-            return Vmm.Abstractions.IoPorts.PortOutcome.Handled;
-        }
-
-        public Vmm.Abstractions.IoPorts.PortOutcome Write(Vmm.Abstractions.Vcpu.IVirtualCpu vcpu, ushort port, int bytes, uint value)
-        {
-            line.SetLevel((value & 1) != 0);
-            return Vmm.Abstractions.IoPorts.PortOutcome.Handled;
-        }
-    }
 }
