@@ -111,6 +111,25 @@ public sealed class InterruptStateTests
     }
 
     [Test]
+    public void Any_access_of_any_width_at_any_place_is_answered([Range(1, 10)] int seed)
+    {
+        Random random = new(seed);
+        Machine machine = new(hasEoiRegister: true);
+        for (int access = 0; access < 3000; access++)
+        {
+            machine.FuzzAnywhere(random);
+            if (access % 50 == 0)
+            {
+                machine.Fuzz(random, 20);
+                machine.Clock.Jump(random.Next(3) == 0 ? random.NextInt64(1L << 50) : random.Next(100_000));
+            }
+        }
+
+        machine.Cpu.Apic.Save().Should().NotBeNull();
+        machine.IoApic.Save().Entries.Should().HaveCount(32);
+    }
+
+    [Test]
     public void Running_timer_goes_on_after_restore()
     {
         Machine machine = new();
@@ -147,11 +166,11 @@ public sealed class InterruptStateTests
     {
         private static readonly ushort[] s_ports = [.. AtPic.Ports, 0x22];
 
-        public Machine()
+        public Machine(bool hasEoiRegister = false)
         {
             InterruptFabric fabric = new();
             Cpu = new TestProcessor(fabric, Clock, new LocalApicOptions { TscFrequency = 1_000_000_000 });
-            IoApic = new IoApic(fabric);
+            IoApic = new IoApic(fabric, new IoApicOptions { HasEoiRegister = hasEoiRegister });
             Pic = new AtPic(this);
         }
 
@@ -171,6 +190,32 @@ public sealed class InterruptStateTests
             {
                 Access(random, 1 << random.Next(4));
             }
+        }
+
+        /// <summary>One access of any width, port, offset or register to each chip, and a directed or broadcast end of interrupt.</summary>
+        public void FuzzAnywhere(Random random)
+        {
+            ulong value = (ulong)random.NextInt64() | ((ulong)random.Next(2) << 63);
+            ulong offset = random.Next(3) switch
+            {
+                0 => (ulong)random.NextInt64() | ((ulong)random.Next(2) << 63),
+                1 => (ulong)random.Next(0x1000),
+                _ => (ulong)random.Next(0x40) << 4,
+            };
+            int bytes = random.Next(-1, 18);
+            ushort port = random.Next(2) == 0 ? s_ports[random.Next(s_ports.Length)] : (ushort)random.Next(0x10000);
+            uint register = random.Next(2) == 0 ? 0x800 + (uint)random.Next(0x100) : (uint)value;
+            Pic.WritePort(port, bytes, (uint)value);
+            Pic.ReadPort(port, bytes, out _);
+            IoApic.WriteMmio(offset, bytes, value);
+            IoApic.ReadMmio(offset, bytes);
+            IoApic.WriteMmio(0x40, sizeof(uint), value);
+            IoApic.EndOfInterrupt((byte)value);
+            Cpu.Apic.WriteMmio(offset, bytes, value);
+            Cpu.Apic.ReadMmio(offset, bytes);
+            Cpu.Apic.WriteMsr(register, value);
+            Cpu.Apic.ReadMsr(register, out _);
+            Cpu.Apic.WriteMmio(0xf0, sizeof(uint), 0x1ff | (value & 0x1000));
         }
 
         private void Access(Random random, int bytes)
