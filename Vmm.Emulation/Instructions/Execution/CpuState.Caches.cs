@@ -30,8 +30,14 @@ public sealed partial class CpuState
     /// <summary>Distinguishes what the same linear address may hold: the state of the translations, the code size and user mode.</summary>
     internal ulong CodeContext;
 
-    /// <summary>Counts what may have changed translations, from 1 on.</summary>
-    internal ulong TranslationVersion = 1;
+    /// <summary>The current address space as a part of the tags of translations.</summary>
+    internal ulong AddressSpace;
+
+    /// <summary>Changes with what user code may be found at a linear address; never 0.</summary>
+    internal ulong UserVersion = 1;
+
+    /// <summary>The same of a supervisor's code.</summary>
+    internal ulong SupervisorVersion = 1;
 
     /// <summary>Counts the points at which changes of code have to be seen.</summary>
     internal long CodeEpoch;

@@ -132,7 +132,7 @@ internal static partial class Interpreter<TCpu>
         const ulong CacheNothing = 32;
         bool checksAlignment = user && (s.ControlFlags & FlagBits.AlignmentCheck) != 0 && (s.Cr0 & 1UL << 18) != 0;
         s.DataRights = Rights(s, isImplicit: false) | (checksAlignment ? CacheNothing : 0);
-        s.CodeContext = CodeContexts.Make(s.TranslationVersion, mode, user);
+        s.CodeContext = CodeContexts.Make(user ? s.UserVersion : s.SupervisorVersion, mode, user);
         s.CodeMask = mode == CodeSize.Bits64 ? ulong.MaxValue : uint.MaxValue;
         s.CodeBase = mode == CodeSize.Bits64 ? 0 : s.Segments[(int)SegmentName.Cs].Base;
         s.CodeLimit = mode == CodeSize.Bits64 ? ulong.MaxValue : s.Segments[(int)SegmentName.Cs].Limit;
@@ -168,6 +168,7 @@ internal static partial class Interpreter<TCpu>
             return -1;
         }
 
+        s.Translations.NoteCode(linear, s.Cpl == 3);
         ref BlockCache.Jump jump = ref blocks.JumpTo(linear);
         jump.Linear = linear;
         jump.Context = s.CodeContext;

@@ -124,12 +124,19 @@ internal static partial class Interpreter<TCpu>
         return true;
     }
 
+    /// <summary>With CR4.PCIDE the low twelve bits are a PCID, and bit 63 asks to keep what is remembered of it (volume 3, section 4.10.4.1).</summary>
     private static bool SetCr3(ref TCpu cpu, CpuState s, ulong value)
     {
+        const ulong Keep = 1UL << 63;
+        bool keeps = false;
         if (s.IsLongMode)
         {
-            bool keepsTranslations = (s.Cr4 & Cr4Pcide) != 0;
-            value &= keepsTranslations ? ~(1UL << 63) : ulong.MaxValue;
+            if ((s.Cr4 & Cr4Pcide) != 0)
+            {
+                keeps = (value & Keep) != 0;
+                value &= ~Keep;
+            }
+
             if (value >> Math.Clamp(s.PhysicalAddressBits, 32, 52) != 0)
             {
                 return GeneralProtection(s);
@@ -140,10 +147,14 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
+        ushort from = Pcid(s);
         s.Cr3 = value;
-        TranslationsChanged(ref cpu, s);
+        s.Translations.Switch(from, Pcid(s), keeps);
+        cpu.TranslationsChanged();
         return true;
     }
+
+    private static ushort Pcid(CpuState s) => (s.Cr4 & Cr4Pcide) == 0 ? (ushort)0 : (ushort)(s.Cr3 & 0xFFF);
 
     /// <summary>Loading PAE's four entries checks their reserved bits (volume 3, section 4.4.1).</summary>
     private static bool ArePdptesValid(ref TCpu cpu, CpuState s, ulong cr3)

@@ -112,16 +112,16 @@ internal static partial class Interpreter<TCpu>
         return TranslateNew(ref cpu, s, linear, kind, rights, out physical);
     }
 
-    /// <summary>What a translation depends on beside the tables: valid 1, user 2, implicit 4, RFLAGS.AC 8, paging 16.</summary>
+    /// <summary>What a translation depends on beside the tables: valid 1, user 2, implicit 4, RFLAGS.AC 8, paging 16, the address space above.</summary>
     private static ulong Rights(CpuState s, bool isImplicit)
-        => (isImplicit ? 5UL : 1UL | (s.Cpl == 3 ? 2UL : 0) | (s.ControlFlags & FlagBits.AlignmentCheck) >> 15) | (s.Cr0 & Cr0Pg) >> 27;
+        => (isImplicit ? 5UL : 1UL | (s.Cpl == 3 ? 2UL : 0) | (s.ControlFlags & FlagBits.AlignmentCheck) >> 15) | (s.Cr0 & Cr0Pg) >> 27 | s.AddressSpace;
 
     private static bool TranslateNew(ref TCpu cpu, CpuState s, ulong linear, int kind, ulong rights, out ulong physical)
     {
         if ((s.Cr0 & Cr0Pg) == 0)
         {
             physical = linear;
-            Remember(ref cpu, s, linear, kind, rights, physical);
+            Remember(ref cpu, s, linear, kind, rights, new(TranslationStatus.Mapped, physical, 0, 12));
             return true;
         }
 
@@ -139,7 +139,7 @@ internal static partial class Interpreter<TCpu>
         switch (result.Status)
         {
             case TranslationStatus.Mapped:
-                Remember(ref cpu, s, linear, kind, rights, physical);
+                Remember(ref cpu, s, linear, kind, rights, in result);
                 return true;
             case TranslationStatus.PageFault:
                 s.Outcome = new(ExecutionStatus.Fault, Vector.PageFault, true, result.ErrorCode, linear);
@@ -151,12 +151,12 @@ internal static partial class Interpreter<TCpu>
     }
 
     /// <summary>Pages with code have no host address for writes: each has to be noticed.</summary>
-    private static void Remember(ref TCpu cpu, CpuState s, ulong linear, int kind, ulong rights, ulong physical)
+    private static void Remember(ref TCpu cpu, CpuState s, ulong linear, int kind, ulong rights, in Translation found)
     {
         ref TranslationEntry entry = ref s.Translations.Entry(kind, linear);
-        ulong page = physical & ~PageMask;
         linear &= ~PageMask;
-        entry = new() { Tag = linear | rights, Page = page };
+        entry = new(linear | rights, found.PhysicalAddress, found.PageBits, found.IsGlobal);
+        ulong page = entry.Page;
         if (!TCpu.HasStableMemory || kind == TranslationCache.Fetch || kind == TranslationCache.Write && s.CodePages.Contains(page))
         {
             return;

@@ -183,14 +183,20 @@ internal static partial class Interpreter<TCpu>
         return true;
     }
 
-    private static bool InvalidatePage(ref TCpu cpu, CpuState s)
+    /// <summary>INVLPG checks neither the segment nor the address (volume 2, INVLPG).</summary>
+    private static bool InvalidatePage(ref TCpu cpu, CpuState s, in Instruction i)
     {
         if (!IsKernel(s))
         {
             return false;
         }
 
-        TranslationsChanged(ref cpu, s);
+        if (TryGetOperandAddress(s, in i, out ulong linear))
+        {
+            s.Translations.DropPage(linear);
+        }
+
+        cpu.TranslationsChanged();
         return true;
     }
 
@@ -215,7 +221,23 @@ internal static partial class Interpreter<TCpu>
             return GeneralProtection(s);
         }
 
-        TranslationsChanged(ref cpu, s);
+        switch (type)
+        {
+            case 0:
+                s.Translations.DropPage(address);
+                break;
+            case 1:
+                s.Translations.DropSpace(Pcid(s), (ushort)pcid);
+                break;
+            case 2:
+                s.FlushTranslations();
+                break;
+            default:
+                s.Translations.DropSpaces();
+                break;
+        }
+
+        cpu.TranslationsChanged();
         return true;
     }
 

@@ -190,7 +190,7 @@ internal static partial class Interpreter<TCpu>
             case Operation.Clac or Operation.Stac:
                 return AccessControl(s, in i);
             case Operation.Invlpg:
-                return InvalidatePage(ref cpu, s);
+                return InvalidatePage(ref cpu, s, in i);
             case Operation.Invpcid:
                 return InvalidatePcid(ref cpu, s, in i);
             case Operation.Invd or Operation.Wbinvd or Operation.Wbnoinvd:

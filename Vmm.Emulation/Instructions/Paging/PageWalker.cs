@@ -16,6 +16,7 @@ public static class PageWalker
     private const ulong Accessed = 0x20;
     private const ulong Dirty = 0x40;
     private const ulong PageSize = 0x80;
+    private const ulong Global = 0x100;
     private const ulong NoExecuteBit = 1UL << 63;
 
     private const uint FaultPresent = 1;
@@ -193,7 +194,10 @@ public static class PageWalker
 
             ulong offsetMask = (1UL << shift) - 1;
             ulong page = wide ? entry & AddressMask(in state) & ~offsetMask : LargePage32(entry, large);
-            result = new(TranslationStatus.Mapped, page | linear & offsetMask, 0, (byte)shift);
+            result = new(TranslationStatus.Mapped, page | linear & offsetMask, 0, (byte)shift)
+            {
+                IsGlobal = state.GlobalPages && (entry & Global) != 0,
+            };
             return true;
         }
     }

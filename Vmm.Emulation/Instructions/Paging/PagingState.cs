@@ -9,6 +9,7 @@ public readonly struct PagingState
     private const ulong Cr0Paging = 1UL << 31;
     private const ulong Cr4Pse = 1UL << 4;
     private const ulong Cr4Pae = 1UL << 5;
+    private const ulong Cr4Pge = 1UL << 7;
     private const ulong Cr4La57 = 1UL << 12;
     private const ulong Cr4Smep = 1UL << 20;
     private const ulong Cr4Smap = 1UL << 21;
@@ -34,6 +35,7 @@ public readonly struct PagingState
             : (cr4 & Cr4La57) != 0 ? PagingMode.FiveLevel : PagingMode.FourLevel;
         WriteProtect = (cr0 & Cr0WriteProtect) != 0;
         LargePages32 = (cr4 & Cr4Pse) != 0;
+        GlobalPages = (cr4 & Cr4Pge) != 0;
         NoExecute = (efer & EferNxe) != 0 && (cr4 & Cr4Pae) != 0;
         Smep = (cr4 & Cr4Smep) != 0;
         Smap = (cr4 & Cr4Smap) != 0;
@@ -51,6 +53,8 @@ public readonly struct PagingState
     internal bool WriteProtect { get; }
 
     internal bool LargePages32 { get; }
+
+    internal bool GlobalPages { get; }
 
     internal bool NoExecute { get; }
 
