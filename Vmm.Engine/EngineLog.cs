@@ -63,6 +63,12 @@ internal static class EngineLog
     public static void DoorbellFull(ILogger log, string name, object registration) =>
         log.Debug("VM {Name}: the {Registration} was rung while its eventfd was full or being ended; said once", name, registration);
 
+    public static void TscIsTheHosts(ILogger log, string name, string hypervisor) =>
+        log.Warning(
+            "VM {Name}: {Hypervisor} on this host takes no offset of the time-stamp counter (IA32_TSC): the guest begins with the host's count and sees it also after a restore",
+            name,
+            hypervisor);
+
     public static void NotTakenByHypervisor(ILogger log, string name, object registration, string why) =>
         log.Debug("VM {Name}: the hypervisor does not take the {Registration}: {Why}; its writes are exits", name, registration, why);
 

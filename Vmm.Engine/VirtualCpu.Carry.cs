@@ -25,6 +25,7 @@ public sealed partial class VirtualCpu
     private bool _hasBreakpoints;
     private bool _hasStaleTranslations;
     private bool _hasStaleShadows;
+    private bool _awaitsHypervisor;
     private long _hypervisorSteps;
 
     /// <summary>Whether batches are longer than one instruction: the hypervisor interprets, and nobody looks at each instruction.</summary>
@@ -85,7 +86,8 @@ public sealed partial class VirtualCpu
         }
 
         BackendEvents events = backend.Events;
-        bool hasEvent = events.Injected.IsValid || events.Pending.IsValid || events.NmiPending;
+        bool hasEvent = events.Injected.IsValid || events.Pending.IsValid || events.NmiPending || _awaitsHypervisor;
+        _awaitsHypervisor = false;
         return hasEvent ? Step(backend, emulated) : Carry(backend, emulated);
     }
 
@@ -125,10 +127,23 @@ public sealed partial class VirtualCpu
                 return AfterEmulation(emulated);
             default:
                 Next next = AfterEmulation(emulated);
+                _awaitsHypervisor = IsShared(emulated);
                 return next == Next.Return ? next
                     : emulated.MayFaultInHypervisor ? Enter(backend)
                     : Step(backend, emulated);
         }
+    }
+
+    /// <summary>
+    /// Whether the register of an access that the hypervisor owns is one by which guest and hypervisor share memory, as a clock's page: it
+    /// fills that in at its next entry, which comes before the guest looks.
+    /// </summary>
+    private static bool IsShared(EmulatedVcpu emulated)
+    {
+        const int Counter = 1;
+        return emulated.Refusal == EmulationRefusal.OwnedByHypervisor
+            && MsrRegistry.TryFind(new MsrIndex((uint)emulated.State.General[Counter]), out MsrDescription description)
+            && description is { Layer: MsrLayer.Hypervisor, Sensitivity: MsrSensitivity.Guest };
     }
 
     /// <summary>HLT was executed: whoever has the interrupt controllers knows when it ends.</summary>

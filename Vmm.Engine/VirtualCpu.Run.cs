@@ -64,6 +64,11 @@ public sealed partial class VirtualCpu
                 EngineThrow.Invalid("vm_run", $"vCPU {Id} is not active");
             }
 
+            if (_machine.Options.PauseRefusesRuns && _machine.IsPaused)
+            {
+                EngineThrow.Busy("vm_run", "the VM is paused");
+            }
+
             IBackendVcpu backend = Backend;
             ApplyEntry(backend, entry);
             if (Pending != PendingOperation.Exit)

@@ -155,6 +155,7 @@ public sealed partial class VirtualCpu : IVirtualCpu
         _carries = false;
         _isStep = false;
         _mayBeHalted = false;
+        _awaitsHypervisor = false;
         _exitEvent = default;
         _exceptionEvent = default;
         Volatile.Write(ref _nmiPending, false);
@@ -216,7 +217,17 @@ public sealed partial class VirtualCpu : IVirtualCpu
         }
 
         Volatile.Write(ref _backend, backend);
+        _machine.NoteTsc(backend);
         return backend;
+    }
+
+    /// <summary>Tells the guest that the VM was paused, if it can be told; the caller owns the vCPU.</summary>
+    internal void TellPause()
+    {
+        if (_backend is IBackendVcpuTime time)
+        {
+            _awaitsHypervisor |= time.TryTellPause();
+        }
     }
 
     private void PushCpuid(IBackendVcpu backend, CpuidConfiguration configuration)

@@ -298,9 +298,11 @@ public sealed partial class VirtualMachine
         if (paused)
         {
             Time.Stop();
+            StopClock();
         }
         else
         {
+            ContinueClock();
             Time.Continue();
         }
     }

@@ -315,6 +315,11 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
             InterruptEvents.Enter();
         }
 
+        if (_isPaused)
+        {
+            StopClock();
+        }
+
         _memoryMap.Restore();
         _notifications?.Restore();
         foreach (VirtualCpu cpu in _vcpus)

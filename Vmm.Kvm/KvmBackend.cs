@@ -23,12 +23,14 @@ public sealed class KvmBackend : IHypervisorBackend, IPreciseWaitProvider, IHost
     private readonly KvmBackendOptions _options;
     private readonly Lazy<ImmutableArray<CpuidEntry>> _supportedCpuid;
     private readonly Lazy<KvmDebugSupport> _debugSupport;
+    private readonly Lazy<bool> _takesTscOffset;
 
     private KvmBackend(KvmSystemFd system, KvmBackendOptions options)
     {
         _system = system;
         _options = options;
         _supportedCpuid = new(() => [.. system.GetSupportedCpuid().Select(KvmConvert.ToEntry)]);
+        _takesTscOffset = new(() => KvmVcpu.FindTscOffset(system));
         _debugSupport = new(() => system.CheckExtension(KvmCapability.SetGuestDebug) > 0 ? KvmDebugProbe.Find(this) : default);
         Log = (options.Logger ?? Logger.None).ForContext<KvmBackend>();
         int maxCpus = system.CheckExtension(KvmCapability.MaxVcpus);
@@ -65,6 +67,9 @@ public sealed class KvmBackend : IHypervisorBackend, IPreciseWaitProvider, IHost
 
     /// <summary>What a debugger can have of guests on this host; tried out when it is first asked for.</summary>
     internal KvmDebugSupport DebugSupport => _debugSupport.Value;
+
+    /// <summary>Whether a guest's time-stamp counter may differ from the host's; tried out when it is first asked for.</summary>
+    internal bool TakesTscOffset => _takesTscOffset.Value;
 
     /// <summary>Whether KVM executes guests on page tables of its own.</summary>
     internal bool ShadowsPageTables { get; }

@@ -217,20 +217,6 @@ internal sealed partial class KvmVcpu
     }
 
     /// <inheritdoc/>
-    public bool TryGetTscOffset(out ulong offset)
-    {
-        offset = 0;
-        if (!_vm.Has(KvmCapability.VcpuAttributes)
-            || !_fd.HasDeviceAttr(KvmConstants.VcpuTscCtrl, KvmConstants.VcpuTscOffset))
-        {
-            return false;
-        }
-
-        offset = _fd.GetDeviceAttr(KvmConstants.VcpuTscCtrl, KvmConstants.VcpuTscOffset);
-        return true;
-    }
-
-    /// <inheritdoc/>
     public void SetCpuid(ReadOnlySpan<CpuidEntry> entries)
     {
         if (_hasRun)

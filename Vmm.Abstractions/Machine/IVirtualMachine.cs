@@ -102,13 +102,19 @@ public interface IVirtualMachine : IDisposable
     /// <returns>The token.</returns>
     IVcpuFreeze FreezeVcpus();
 
-    /// <summary>Stops the timers of the VM's devices; their due times are kept.</summary>
+    /// <summary>
+    /// Stops the timers of the VM's devices, the VM's time and the paravirtual clock; due times are kept. The guest's time-stamp counter goes
+    /// on.
+    /// </summary>
     /// <param name="freeze">Shows that every vCPU is frozen.</param>
     /// <exception cref="VmmException">EALREADY: it is paused.</exception>
     [VmmKernelSymbol("vm_pause_instance")]
     void Pause(IVcpuFreeze freeze);
 
-    /// <summary>Starts the timers of the VM's devices again; what fell due meanwhile fires at once.</summary>
+    /// <summary>
+    /// Starts the timers of the VM's devices and the clocks again, which go on where they stopped. A guest that uses the paravirtual clock is
+    /// told that it was stopped.
+    /// </summary>
     /// <param name="freeze">Shows that every vCPU is frozen.</param>
     /// <exception cref="VmmException">EALREADY: it is not paused.</exception>
     [VmmKernelSymbol("vm_resume_instance")]

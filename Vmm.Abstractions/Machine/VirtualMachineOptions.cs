@@ -77,6 +77,12 @@ public sealed record VirtualMachineOptions
     public bool DetectHalt { get; init; } = true;
 
     /// <summary>
+    /// Whether <see cref="IVirtualCpu.Run"/> fails with EBUSY while the VM is paused, as later versions of bhyve have it; otherwise a pause
+    /// stops times and timers, and the guest may go on.
+    /// </summary>
+    public bool PauseRefusesRuns { get; init; }
+
+    /// <summary>
     /// Whether a clock that is turned by hand is turned on to the next deadline when a vCPU has nothing to do but wait for it. For a VM
     /// with one vCPU, whose time is otherwise made by what it executes.
     /// </summary>

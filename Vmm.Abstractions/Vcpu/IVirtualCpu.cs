@@ -34,14 +34,21 @@ public interface IVirtualCpu : IVcpuRegisters, IVcpuEvents, IVcpuScheduling
     /// discarded.
     /// </remarks>
     /// <param name="entry">What to do before the guest goes on.</param>
-    /// <returns>The exit; valid until the next run.</returns>
+    /// <returns>
+    /// The exit, which is the vCPU's one record: valid until the next run, and until the VM is reinitialized, which clears it. Copy it where
+    /// another thread may do either.
+    /// </returns>
     /// <exception cref="VmmException">
-    /// EINVAL: the vCPU is not active, or the answer does not match what is pending; otherwise what the host refused.
+    /// EINVAL: the vCPU is not active, or the answer does not match what is pending; EBUSY: the VM is paused, and
+    /// <see cref="VirtualMachineOptions.PauseRefusesRuns"/> is set; otherwise what the host refused.
     /// </exception>
     [VmmKernelSymbol("vm_run")]
     ref readonly VmExit Run(in VmEntry entry);
 
-    /// <summary>The last exit; valid until the next run. Needs ownership.</summary>
+    /// <summary>
+    /// The last exit; valid until the next run or a reinitialization, after which it is empty. Needs ownership: hold it while the record is
+    /// looked at, where another thread may run the vCPU or reinitialize the VM.
+    /// </summary>
     [VmmKernelSymbol("vm_exitinfo")]
     ref readonly VmExit Exit { get; }
 

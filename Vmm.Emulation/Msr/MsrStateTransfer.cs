@@ -88,6 +88,15 @@ public static class MsrStateTransfer
             return Explain(target, entry, isKnown, description);
         }
 
+        if (isKnown && description.Rule == MsrRule.Tsc)
+        {
+            // It counts on from what was written, or from where another vCPU's is whose write it was taken to repeat: minutes at most.
+            const ulong MostTicks = 1ul << 40;
+            return target.TryGetMsr(entry.Index, out ulong count) && unchecked(count - entry.Value + MostTicks) > 2 * MostTicks
+                ? $"it was accepted, but the counter goes on at 0x{count:x}: the host does not take an offset"
+                : null;
+        }
+
         // What moves with time, or is a command, does not read back.
         bool isSteady = !isKnown || (description.Sensitivity != MsrSensitivity.Time && description.Rule != MsrRule.Command);
         return isSteady && target.TryGetMsr(entry.Index, out ulong value) && value != entry.Value

@@ -56,7 +56,7 @@ internal sealed class HostTimer
                 alarm = new Alarm(this);
             }
 
-            alarm.Target = target;
+            alarm.Target = new WeakReference<VirtualTime>(target);
             return alarm;
         }
     }
@@ -127,8 +127,8 @@ internal sealed class HostTimer
             _deadline = timer._queue.Create(this, 0);
         }
 
-        /// <summary>Whose it is.</summary>
-        public VirtualTime? Target { get; set; }
+        /// <summary>Whose it is. A VM that its owner forgot is not kept by its timers.</summary>
+        public WeakReference<VirtualTime>? Target { get; set; }
 
         /// <summary>Sets the alarm to a time of the host; <see cref="long.MaxValue"/> stops it.</summary>
         public void Arm(long hostTime) => _timer._queue.Arm(_deadline, hostTime);
@@ -144,6 +144,22 @@ internal sealed class HostTimer
             }
         }
 
-        void IDeadlineHandler.DeadlineReached(int timer, long now) => Target?.RunFromHostTimer();
+        void IDeadlineHandler.DeadlineReached(int timer, long now)
+        {
+            WeakReference<VirtualTime>? target = Target;
+            if (target is null)
+            {
+                return;
+            }
+
+            if (target.TryGetTarget(out VirtualTime? time))
+            {
+                time.RunFromHostTimer();
+            }
+            else
+            {
+                Release();
+            }
+        }
     }
 }

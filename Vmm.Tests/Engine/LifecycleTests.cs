@@ -191,6 +191,27 @@ public sealed class LifecycleTests : EngineFixture
     }
 
     [Test]
+    public void Pause_keeps_the_guest_from_running_where_that_is_asked_for()
+    {
+        Use(Options() with { PauseRefusesRuns = true });
+        FakeVcpu guest = Start().ThenPause();
+        using (IVcpuFreeze freeze = Machine.FreezeVcpus())
+        {
+            Machine.Pause(freeze);
+        }
+
+        Action run = () => Run();
+        run.ShouldFail(VmmError.EBUSY);
+        guest.Entries.Should().Be(0);
+        using (IVcpuFreeze freeze = Machine.FreezeVcpus())
+        {
+            Machine.Resume(freeze);
+        }
+
+        Run().Code.Should().Be(ExitCode.Pause);
+    }
+
+    [Test]
     [Proves("vm_normalize_hrtime", "vm_denormalize_hrtime")]
     public void Times_are_counted_from_boot_and_wrap()
     {

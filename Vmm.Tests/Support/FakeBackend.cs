@@ -57,6 +57,9 @@ internal sealed class FakeBackend : IHypervisorBackend, IHostEvents
     /// <summary>What taking a doorbell or a range fails with, or null.</summary>
     public VmmException? DoorbellRefusal { get; set; }
 
+    /// <summary>Whether an offset of the time-stamp counter reads back.</summary>
+    public bool TakesTscOffset { get; set; } = true;
+
     /// <summary>What asking for the CPUID entries fails with, or null.</summary>
     public VmmException? CpuidRefusal { get; set; }
 
