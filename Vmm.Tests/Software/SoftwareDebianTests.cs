@@ -51,8 +51,6 @@ internal sealed class SoftwareDebianTests
     }
 
     [Test]
-    [Category("Long")]
-    [Explicit("takes minutes without the JIT compiler's optimizations")]
     public void Kernel_boots_to_a_script_and_powers_off()
     {
         (MachineResult result, string console) = Boot(cpus: 1, "uname -m; echo $((6 * 7))");
@@ -63,8 +61,6 @@ internal sealed class SoftwareDebianTests
 
     [TestCase(1)]
     [TestCase(2)]
-    [Category("Long")]
-    [Explicit("takes minutes")]
     public void User_space_computes_what_the_host_computes(int cpus)
     {
         string expected = RunOnHost(SelfCheck);
@@ -80,8 +76,6 @@ internal sealed class SoftwareDebianTests
     }
 
     [Test]
-    [Category("Long")]
-    [Explicit("takes a minute")]
     public void Shell_takes_what_is_typed()
     {
         byte[] disk = BusyboxInitramfs.Create(File.ReadAllBytes(Busybox), ["echo", "sh"]).ToArray();
