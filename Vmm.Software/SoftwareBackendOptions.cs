@@ -12,7 +12,7 @@ public sealed record SoftwareBackendOptions
     public int MaxCpus { get; init; } = DefaultMaxCpus;
 
     /// <summary>How often a block of code is executed before it becomes code of the host, unless said otherwise.</summary>
-    public const int DefaultTranslatesAfter = 20_000;
+    public const int DefaultTranslatesAfter = 300_000;
 
     /// <summary>
     /// How often a block of 64-bit code is executed before the host's runtime compiles it, on a thread of its pool; 0 for never. It

@@ -38,6 +38,11 @@ internal static partial class Interpreter<TCpu>
                 continue;
             }
 
+            if (!traps && (i.Operation is Operation.Cmps or Operation.Scas))
+            {
+                SetSized(s, Rcx, (s.General[Rcx] & mask) - (ulong)Skip(ref cpu, s, in i), i.AddressSize);
+            }
+
             if (!StringElement(ref cpu, s, in i))
             {
                 // The elements before this one are done; registers say so, and the fault is this element's.
