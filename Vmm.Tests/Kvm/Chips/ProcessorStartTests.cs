@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Diagnostics;
 using Iced.Intel;
+using Vmm.Abstractions.IoPorts;
+using Vmm.Abstractions.Vcpu;
 using Vmm.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -15,6 +18,7 @@ public sealed class ProcessorStartTests(ChipHost host)
 {
     private const byte Vector = 0x41;
     private const int Started = 3;
+    private const byte MarkPort = 0x99;
 
     [TestCase(2)]
     [TestCase(8)]
@@ -47,9 +51,24 @@ public sealed class ProcessorStartTests(ChipHost host)
     }
 
     [Test]
-    public void Two_processors_interrupt_each_other()
+    public void Two_processors_interrupt_each_other() => InterruptEachOther(rounds: 50);
+
+    [Test]
+    [Category("Long")]
+    [Explicit("measures, for docs/performance.md")]
+    public void Two_processors_interrupt_each_other_in_a_time_that_is_shown()
     {
-        const int Rounds = 50;
+        const int Rounds = 2000;
+        TimeSpan time = InterruptEachOther(Rounds);
+        TestContext.Out.WriteLine($"{host}: {time.TotalMicroseconds / Rounds:0.0} us for an interrupt and its answer");
+    }
+
+    /// <summary>Lets vCPU 0 interrupt vCPU 1, which answers by an interrupt, a number of times.</summary>
+    /// <returns>How long that took.</returns>
+    private TimeSpan InterruptEachOther(int rounds)
+    {
+        long start = 0;
+        long end = 0;
         using ChipGuest guest = new(host, cpus: 2);
 
         // vCPU 0 counts in counter 0 and tells vCPU 1, which counts in counter 1 and tells vCPU 0.
@@ -85,6 +104,7 @@ public sealed class ProcessorStartTests(ChipHost host)
             a.cmp(__qword_ptr[rbx + (Started * 8)], 1);
             a.jb(wait);
             a.xor(esi, esi);
+            ChipGuest.Out(a, MarkPort, 0);
             a.Label(ref round);
             a.inc(rsi);
             ChipGuest.Write(a, ChipGuest.LocalApic + ChipGuest.CommandHigh, 1 << 24);
@@ -97,13 +117,31 @@ public sealed class ProcessorStartTests(ChipHost host)
             a.hlt();
             a.jmp(answer);
             a.Label(ref answered);
-            a.cmp(rsi, Rounds);
+            a.cmp(rsi, rounds);
             a.jb(round);
+            ChipGuest.Out(a, MarkPort, 1);
         });
+        guest.Machine.Machine.Ports.Attach(MarkPort, new Marks(isEnd => (isEnd ? ref end : ref start) = Stopwatch.GetTimestamp()));
 
         guest.RunAll();
 
-        guest.Count(0).Should().Be(Rounds);
-        guest.Count(1).Should().Be(Rounds);
+        guest.Count(0).Should().Be((ulong)rounds);
+        guest.Count(1).Should().Be((ulong)rounds);
+        return Stopwatch.GetElapsedTime(start, end);
+    }
+
+    private sealed class Marks(Action<bool> written) : IPortHandler
+    {
+        public PortOutcome Read(IVirtualCpu vcpu, ushort port, int bytes, out uint value)
+        {
+            value = 0;
+            return PortOutcome.Unclaimed;
+        }
+
+        public PortOutcome Write(IVirtualCpu vcpu, ushort port, int bytes, uint value)
+        {
+            written((value & 1) != 0);
+            return PortOutcome.Handled;
+        }
     }
 }
