@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Cpuid;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Registers;
@@ -246,13 +247,37 @@ public sealed partial class VirtualCpu
     {
         _hypervisorSteps++;
         _isStep = true;
+        int identification = emulated.IdentificationLength;
+        Abstractions.Registers.GeneralRegisters before = identification != 0 ? backend.GeneralRegisters : default;
         EnterGuest(backend);
         if (backend.Pending == PendingOperation.None)
         {
+            if (identification != 0)
+            {
+                HideAbsentFeatures(backend, in before, identification);
+            }
+
             emulated.ClearStepInFrame(backend.GetRegister(RegisterName.Rip), backend.GetRegister(RegisterName.Rsp));
         }
 
         return _exit.Code == ExitCode.Bogus ? Next.Continue : Handle(backend);
+    }
+
+    /// <summary>The hypervisor has executed CPUID, or has delivered something else in front of it.</summary>
+    private static void HideAbsentFeatures(IBackendVcpu backend, in Abstractions.Registers.GeneralRegisters before, int length)
+    {
+        Abstractions.Registers.GeneralRegisters after = backend.GeneralRegisters;
+        if (after.Rip != before.Rip + (uint)length)
+        {
+            return;
+        }
+
+        CpuidEntry answer = new((uint)before.Rax, (uint)before.Rcx, MatchIndex: true, (uint)after.Rax, (uint)after.Rbx, (uint)after.Rcx, (uint)after.Rdx);
+        CpuidEntry shown = CarriedProcessor.WithoutAbsent(answer);
+        if (shown != answer)
+        {
+            backend.GeneralRegisters = after with { Rax = shown.Eax, Rbx = shown.Ebx, Rcx = shown.Ecx, Rdx = shown.Edx };
+        }
     }
 
     private Next Enter(IBackendVcpu backend)

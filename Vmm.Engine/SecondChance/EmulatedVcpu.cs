@@ -105,6 +105,9 @@ internal sealed class EmulatedVcpu
     /// <summary>Whether the last instruction that was refused is one that the hypervisor may raise an exception for.</summary>
     public bool MayFaultInHypervisor { get; private set; }
 
+    /// <summary>The bytes of the last instruction that was refused if that is CPUID, or 0.</summary>
+    public int IdentificationLength { get; private set; }
+
     /// <summary>Takes the state from the hypervisor: the beginning of a batch.</summary>
     public void Load(IBackendVcpu backend)
     {
@@ -202,6 +205,7 @@ internal sealed class EmulatedVcpu
     {
         IsFirst = true;
         MayFaultInHypervisor = false;
+        IdentificationLength = 0;
         Refusal = EmulationRefusal.None;
         Accesses.Begin();
     }
@@ -245,6 +249,7 @@ internal sealed class EmulatedVcpu
         if ((needs & HypervisorState) != 0 && !(Carries && IsAnsweredHere(ref needs)))
         {
             MayFaultInHypervisor = (needs & (StateNeeds.Counters | StateNeeds.TaskPriority)) != 0;
+            IdentificationLength = (needs & StateNeeds.Identification) != 0 ? instruction.Length : 0;
             return Refuse(EmulationRefusal.OwnedByHypervisor);
         }
 

@@ -338,6 +338,37 @@ public sealed class CarriedKernelTests(InterruptControllerMode mode)
         ChipGuest.Write(a, ChipGuest.LocalApic + ChipGuest.InitialCount, count);
     }
 
+    [TestCase(7u, 0u, 2, 1u << 16, TestName = "AVX512F")]
+    [TestCase(7u, 0u, 3, 1u << 8, TestName = "GFNI")]
+    [TestCase(0xDu, 0u, 1, 0xE0u, TestName = "States_of_AVX512")]
+    public void Cpuid_shows_carried_kernel_mode_no_feature_that_nobody_executes(uint leaf, uint subleaf, int register, uint bits)
+    {
+        Guest.Assemble(a =>
+        {
+            a.mov(eax, leaf);
+            a.mov(ecx, subleaf);
+            a.cpuid();
+            a.mov(__dword_ptr[Result + 4], eax);
+            a.mov(__dword_ptr[Result + 8], ebx);
+            a.mov(__dword_ptr[Result + 12], ecx);
+            a.mov(eax, 1);
+            a.cpuid();
+            a.mov(__dword_ptr[Result + 16], edx);
+        });
+
+        Guest.RunToEnd();
+
+        uint shown = (uint)(Guest.Read64(Result + ((ulong)register * 4)) & bits);
+        const uint Sse2 = 1 << 26;
+        (Guest.Read64(Result + 16) & Sse2).Should().NotBe(0, "other features stay");
+        if (!Interprets)
+        {
+            Assert.Ignore("This host executes guests on the processor; CPUID is what it says.");
+        }
+
+        shown.Should().Be(0);
+    }
+
     /// <summary>A handler that counts and keeps the trap flag of the frames it sees. It begins with what KVM's emulator lacks.</summary>
     private void HandleTicks()
     {

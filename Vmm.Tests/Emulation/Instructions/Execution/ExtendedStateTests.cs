@@ -78,6 +78,19 @@ public sealed class ExtendedStateTests
         machine.Step().Should().Be(new ExecutionResult(ExecutionStatus.Fault, 13, true, 0));
     }
 
+    [TestCase((byte)0x2E, TestName = "XSAVES_of_shadow_stacks")]
+    [TestCase((byte)0x1E, TestName = "XRSTORS_of_shadow_stacks")]
+    public void Supervisor_components_are_refused_by_name(byte modRm)
+    {
+        FlatMachine machine = Create();
+        machine.State.Xss = 0x1800;
+        machine.Write64(Area + 520, 1UL << 63);
+        machine.Load(0x48, 0x0F, 0xC7, modRm);
+
+        machine.Step().Status.Should().Be(ExecutionStatus.NotExecutable);
+        machine.State.General[6].Should().Be(Area);
+    }
+
     [Test]
     public void Xsave_needs_alignment_to_64_bytes()
     {

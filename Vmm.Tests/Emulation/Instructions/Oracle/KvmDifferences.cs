@@ -15,11 +15,20 @@ internal static class KvmDifferences
     internal const int PageFault = 14;
     internal const int AlignmentCheck = 17;
 
+    private static readonly KnownDifference s_undefinedStack = new(
+        "the stack pointer is an undefined result, and the handler's frame is there (volume 2, SHLD and SHRD)",
+        static e => e is { IsStepped: true, HasUndefinedResult: true, Instruction: { HasMemoryOperand: false, Rm: OracleEnd.StackPointer } });
+
     /// <summary>Why the ends differ, or null if they should not.</summary>
     internal static string? Reason(in OracleEnd end, bool interpretsFaults)
     {
         OracleEnd copy = end;
         bool user = end.Mode == OracleMode.User64;
+        if (s_undefinedStack.Applies(copy))
+        {
+            return s_undefinedStack.Reason;
+        }
+
         KnownDifference? known = user ? UserDifferences.OfProcessors.FirstOrDefault(d => d.Applies(copy)) : null;
         known ??= interpretsFaults ? (user ? UserDifferences.OfInterpreter : KernelDifferences.All).FirstOrDefault(d => d.Applies(copy)) : null;
         return known?.Reason;

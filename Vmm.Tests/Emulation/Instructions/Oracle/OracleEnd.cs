@@ -3,6 +3,7 @@
 using System.Buffers;
 using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Execution;
+using Vmm.Tests.Emulation.Instructions.Execution;
 
 namespace Vmm.Tests.Emulation.Instructions.Oracle;
 
@@ -32,6 +33,16 @@ internal readonly record struct OracleEnd(Instruction Instruction, ReadOnlyMemor
 
     /// <summary>RSP of the executor behind it.</summary>
     internal ulong StackAfter { get; init; }
+
+    /// <summary>Whether the manual leaves the result open.</summary>
+    internal bool HasUndefinedResult
+    {
+        get
+        {
+            Instruction instruction = Instruction;
+            return UndefinedFlags.HasUndefinedResult(in instruction, UndefinedFlags.ShiftCount(in instruction, Registers[1]));
+        }
+    }
 
     /// <summary>The linear address of the operand in memory.</summary>
     internal ulong OperandAddress { get; init; }

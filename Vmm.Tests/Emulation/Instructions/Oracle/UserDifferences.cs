@@ -10,10 +10,10 @@ namespace Vmm.Tests.Emulation.Instructions.Oracle;
 /// <summary>What is otherwise in 64-bit code at CPL 3.</summary>
 internal static class UserDifferences
 {
-    /// <summary>What KVM's emulator lacks beside the instructions on x87, SSE and AVX registers.</summary>
+    /// <summary>What KVM's emulator lacks beside the instructions on x87, SSE and AVX registers: ENTER with levels, for one.</summary>
     private static readonly FrozenSet<Operation> s_lacking = FrozenSet.Create(
-        Operation.Adcx, Operation.Adox, Operation.Andn, Operation.Bextr, Operation.Blsi, Operation.Blsmsk, Operation.Blsr, Operation.Bzhi, Operation.Clwb,
-        Operation.Cmpxchg16b, Operation.Crc32, Operation.Movbe, Operation.Mulx, Operation.Pdep, Operation.Pext, Operation.Popcnt, Operation.ReservedNop,
+        Operation.Adcx, Operation.Adox, Operation.Andn, Operation.Bextr, Operation.Blsi, Operation.Blsmsk, Operation.Blsr, Operation.Bzhi, Operation.Cldemote, Operation.Clwb,
+        Operation.Cmpxchg16b, Operation.Crc32, Operation.Enter, Operation.Movbe, Operation.Mulx, Operation.Pdep, Operation.Pext, Operation.Popcnt, Operation.ReservedNop,
         Operation.Rorx, Operation.Sarx, Operation.Shlx, Operation.Shrx);
 
     /// <summary>What the manual leaves to processors.</summary>
