@@ -32,6 +32,7 @@ internal static class SecondChances
         }
 
         MeasureOne(backend, rounds);
+        StepCosts.Measure(backend, rounds);
         foreach (int distance in (ReadOnlySpan<int>)[20, 200, 2000])
         {
             MeasureLimits(backend, rounds, distance);

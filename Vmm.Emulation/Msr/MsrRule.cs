@@ -35,13 +35,13 @@ public enum MsrRule
     /// <summary>The time stamp counter: a write moves its offset.</summary>
     Tsc,
 
-    /// <summary>IA32_TSC_ADJUST: a write moves the counter by the difference (Intel SDM volume 3, section 18.17.3).</summary>
+    /// <summary>IA32_TSC_ADJUST: a write moves the counter by the difference (Intel SDM volume 3, section 19.17.3).</summary>
     TscAdjust,
 
-    /// <summary>Eight memory types, each 0, 1 or 4 to 7 (volume 3, section 12.12.2).</summary>
+    /// <summary>Eight memory types, each 0, 1 or 4 to 7 (volume 3, section 13.12.2).</summary>
     Pat,
 
-    /// <summary>The base and type of a variable range (volume 3, section 12.11.2.3).</summary>
+    /// <summary>The base and type of a variable range (volume 3, section 13.11.2.3).</summary>
     MtrrBase,
 
     /// <summary>The mask of a variable range and whether it counts.</summary>

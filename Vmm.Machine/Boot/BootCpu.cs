@@ -24,7 +24,7 @@ internal static class BootCpu
     // The tables lie in base memory; the protocol asks only for the kernel, boot_params and the command line to be mapped.
     private const ulong MaximumMapped = 64 * OneGiB;
 
-    // Present, writable; and page size in a page-directory entry (Intel SDM volume 3, section 4.5.4).
+    // Present, writable; and page size in a page-directory entry (Intel SDM volume 3, section 5.5.4).
     private const ulong Table = 0x3;
     private const ulong LargePage = 0x83;
 

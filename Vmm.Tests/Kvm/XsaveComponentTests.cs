@@ -3,7 +3,6 @@
 using System.Buffers.Binary;
 using System.Runtime.Intrinsics.X86;
 using Iced.Intel;
-using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Kvm;

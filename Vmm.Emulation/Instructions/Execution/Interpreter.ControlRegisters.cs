@@ -156,7 +156,7 @@ internal static partial class Interpreter<TCpu>
 
     private static ushort Pcid(CpuState s) => (s.Cr4 & Cr4Pcide) == 0 ? (ushort)0 : (ushort)(s.Cr3 & 0xFFF);
 
-    /// <summary>Loading PAE's four entries checks their reserved bits (volume 3, section 4.4.1).</summary>
+    /// <summary>Loading PAE's four entries checks their reserved bits (volume 3, section 5.4.1).</summary>
     private static bool ArePdptesValid(ref TCpu cpu, CpuState s, ulong cr3)
     {
         ulong reserved = ~((1UL << Math.Clamp(s.PhysicalAddressBits, 32, 52)) - 1) | 0x1E6;

@@ -93,7 +93,7 @@ internal static partial class Interpreter<TCpu>
         return Branch(s, (ushort)pointer, 2);
     }
 
-    /// <summary>IRET of an 8086 program with IOPL below 3: its IF is VIF (volume 3, section 22.2.9).</summary>
+    /// <summary>IRET of an 8086 program with IOPL below 3: its IF is VIF (volume 3, section 22.3.2).</summary>
     private static bool ReturnInProgram(ref TCpu cpu, CpuState s, int size)
     {
         ulong pointer = s.General[Rsp];

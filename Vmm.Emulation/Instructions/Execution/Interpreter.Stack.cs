@@ -228,7 +228,7 @@ internal static partial class Interpreter<TCpu>
         return true;
     }
 
-    /// <summary>In virtual-8086 mode with IOPL below 3 these trap, unless CR4.VME lets the 16-bit forms use VIF (volume 3, section 22.2.9).</summary>
+    /// <summary>In virtual-8086 mode with IOPL below 3 these trap, unless CR4.VME lets the 16-bit forms use VIF (volume 3, section 22.3.2).</summary>
     private static bool PushFlags(ref TCpu cpu, CpuState s, in Instruction i)
     {
         ulong flags = s.Rflags & PushedFlags & ~(FlagBits.Resume | FlagBits.VirtualMode);

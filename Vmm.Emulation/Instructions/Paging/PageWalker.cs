@@ -5,7 +5,7 @@ using System.Runtime.CompilerServices;
 namespace Vmm.Emulation.Instructions.Paging;
 
 /// <summary>
-/// Walks the guest's page tables as the processor does (volume 3, chapter 4). Accessed and dirty bits are set by
+/// Walks the guest's page tables as the processor does (volume 3, chapter 5). Accessed and dirty bits are set by
 /// compare-exchange, and only once the whole access is known to be permitted; a lost race starts the walk again.
 /// </summary>
 public static class PageWalker
