@@ -124,7 +124,7 @@ internal static partial class Interpreter<TCpu>
         return true;
     }
 
-    /// <summary>With CR4.PCIDE the low twelve bits are a PCID, and bit 63 asks to keep what is remembered of it (volume 3, section 4.10.4.1).</summary>
+    /// <summary>With CR4.PCIDE the low twelve bits are a PCID, and bit 63 asks to keep what is remembered of it (volume 3, section 5.10.4.1).</summary>
     private static bool SetCr3(ref TCpu cpu, CpuState s, ulong value)
     {
         const ulong Keep = 1UL << 63;
