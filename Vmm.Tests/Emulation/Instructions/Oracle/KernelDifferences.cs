@@ -50,6 +50,8 @@ internal static class KernelDifferences
             static e => e is { Operation: Operation.Int, Mode: not OracleMode.Real, Instruction.Immediate: 0x17 or 0x19 or 0x1A or 0x1B }),
         new("KVM's emulator steps over several elements (volume 3, section 19.3.1.4)",
             static e => e.IsStepped && e.Operation is >= Operation.Movs and <= Operation.Scas && e.Ours == Debug && e.Theirs is Debug or >= StackFault),
+        new("KVM's emulator keeps the flags of before when an element of a repeated comparison faults (volume 2, REP)",
+            static e => e is { Aspect: OracleAspect.Flags, Ours: PageFault, Theirs: PageFault } && e.Operation is Operation.Cmps or Operation.Scas),
         new("KVM's emulator traps behind software interrupts (volume 3, section 19.3.1.4)",
             static e => e.Theirs == Debug && e.Operation is Operation.Int or Operation.Int3 or Operation.Into),
         new("KVM's emulator traps behind loads of SS (volume 3, section 7.8.3)",
