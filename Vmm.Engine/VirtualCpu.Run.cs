@@ -359,12 +359,7 @@ public sealed partial class VirtualCpu
             return Next.Return;
         }
 
-        if (_isNotStarted)
-        {
-            Volatile.Write(ref _isNotStarted, false);
-            _machine.SetHalted(Id, halted: false);
-        }
-
+        NoteStart();
         if (IsReadAnswered(backend) && !backend.Complete(ref _exit))
         {
             Interlocked.Exchange(ref _attention, 1);

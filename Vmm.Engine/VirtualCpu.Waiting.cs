@@ -199,7 +199,7 @@ public sealed partial class VirtualCpu
             }
             else if (reset)
             {
-                Volatile.Write(ref _isNotStarted, false);
+                NoteStart();
                 ResetOwned(initOnly: true);
             }
             else if (start)
@@ -210,6 +210,19 @@ public sealed partial class VirtualCpu
             {
                 return _exit.Code == ExitCode.Suspended ? WaitForSuspension() : Next.Return;
             }
+        }
+    }
+
+    /// <summary>
+    /// Notes that the vCPU does not wait to be started any more. Whoever asks in between sees one of both: that it is not among those that
+    /// are halted, or that it is about to wake.
+    /// </summary>
+    private void NoteStart()
+    {
+        if (_isNotStarted)
+        {
+            _machine.SetHalted(Id, halted: false);
+            Volatile.Write(ref _isNotStarted, false);
         }
     }
 

@@ -141,6 +141,28 @@ public sealed class HaltAndStartTests : EngineFixture
     }
 
     [Test]
+    public void Vcpu_that_is_reset_and_started_at_once_does_not_count_as_halted()
+    {
+        Use(Options() with { PlatformChips = true });
+        Start(0).ThenHlt(interruptible: false);
+        CpuOf(1).Activate();
+        GuestOf(1).ThenPause();
+        Background waiting = Background.Start(() => CpuOf(1).Run(VmEntry.Default).Code.Should().Be(ExitCode.Bogus));
+        Background.Until(() => CpuOf(1).GetState(out _) == VcpuState.Sleeping);
+        CpuOf(1).RequestYield();
+        waiting.Join();
+        CpuOf(1).InjectInit();
+        CpuOf(1).InjectSipi(0x9a);
+        CpuOf(1).Run(VmEntry.Default).Code.Should().Be(ExitCode.Pause, "it has been started");
+
+        Background halting = Background.Start(() => Run().Code.Should().Be(ExitCode.Bogus));
+        Background.Until(() => Cpu.GetState(out _) == VcpuState.Sleeping || halting.IsFinished);
+        Machine.SuspendReason.Should().Be(SuspendReason.None);
+        Cpu.RequestYield();
+        halting.Join();
+    }
+
+    [Test]
     public void Halts_inside_the_hypervisor_are_found_when_all_are_quiet_in_the_same_look()
     {
         Use(Options() with { InterruptControllerMode = InterruptControllerMode.Kernel });

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Iced.Intel;
+using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Engine;
+using Vmm.Kvm;
 using Vmm.Tests.Support;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -93,6 +95,11 @@ public sealed class MemoryOrderTests(string kind)
     {
         const long AcrossPages = First + 0x1000 - 4;
         long counter = instruction == "inc across pages" ? AcrossPages : First;
+        if (counter == AcrossPages && kind == Backends.Kvm && KvmHost.Detect() == HostVirtualization.Pvm)
+        {
+            Assert.Ignore("KVM's emulator, which executes kernel mode here, writes an operand across pages without a lock");
+        }
+
         Guest.Assemble(Count);
         Guest.Assemble(LongModeMachine.OthersCode, a =>
         {
