@@ -33,7 +33,9 @@ internal sealed class ChipGuest : IDisposable
 
     public ChipGuest(ChipHost host = ChipHost.Userspace, int cpus = 1)
     {
-        _backend = host == ChipHost.Software ? new SoftwareBackend() : KvmRequirement.OpenBackend();
+        _backend = host == ChipHost.Software
+            ? new SoftwareBackend(new SoftwareBackendOptions { MaxCpus = Math.Max(cpus, SoftwareBackendOptions.DefaultMaxCpus) })
+            : KvmRequirement.OpenBackend();
         InterruptControllerMode mode = host switch
         {
             ChipHost.Split => InterruptControllerMode.Split,

@@ -51,6 +51,66 @@ public sealed class ProcessorStartTests(ChipHost host)
     }
 
     [Test]
+    public void Processor_above_255_is_reached_in_x2APIC_mode()
+    {
+        const int Cpus = 260;
+        const uint Last = Cpus - 1;
+        const int Identity = 5;
+        using ChipGuest guest = new(host, Cpus);
+        guest.Handle(Vector, a =>
+        {
+            a.mov(ecx, 0x802);
+            a.rdmsr();
+            a.mov(ecx, eax);
+            a.mov(rax, ChipGuest.Counter + (Identity * 8));
+            a.mov(__[rax], rcx);
+            ChipGuest.WriteMsr(a, 0x80b, 0);
+        });
+        guest.Machine.Assemble(LongModeMachine.OthersCode, a =>
+        {
+            Label again = a.CreateLabel();
+            guest.LoadInterruptTable(a);
+            EnterX2Apic(a);
+            a.@lock.inc(__qword_ptr[ChipGuest.Counter + (Started * 8)]);
+            a.Label(ref again);
+            a.sti();
+            a.hlt();
+            a.jmp(again);
+        });
+        guest.Machine.Assemble(a =>
+        {
+            Label start = a.CreateLabel();
+            Label answer = a.CreateLabel();
+            guest.Machine.StartOthers(a);
+            a.mov(rbx, ChipGuest.Counter);
+            a.Label(ref start);
+            a.pause();
+            a.cmp(__qword_ptr[rbx + (Started * 8)], Cpus - 1);
+            a.jb(start);
+            EnterX2Apic(a);
+            ChipGuest.WriteMsr(a, 0x830, ((ulong)Last << 32) | 0x4000 | Vector);
+            a.Label(ref answer);
+            a.pause();
+            a.cmp(__qword_ptr[rbx + (Identity * 8)], 0);
+            a.je(answer);
+        });
+
+        guest.RunAll();
+
+        guest.Count().Should().Be(1, "one processor was meant");
+        guest.Count(Identity).Should().Be(Last);
+
+        static void EnterX2Apic(Assembler a)
+        {
+            a.mov(ecx, 0x1b);
+            a.rdmsr();
+            a.or(eax, 0xc00);
+            a.wrmsr();
+            ChipGuest.WriteMsr(a, 0x80f, 0x1ff);
+        }
+    }
+
+    [Test]
     public void Two_processors_interrupt_each_other() => InterruptEachOther(rounds: 50);
 
     [Test]
