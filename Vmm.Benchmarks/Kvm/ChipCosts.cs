@@ -163,6 +163,8 @@ internal static class ChipCosts
         using Process process = Process.GetCurrentProcess();
         TimeSpan before = process.TotalProcessorTime;
         Stopwatch watch = Stopwatch.StartNew();
+
+        // Nobody does anything in this time: what the process uses is what idle VMs cost.
         Thread.Sleep(TimeSpan.FromSeconds(5));
         process.Refresh();
         double used = (process.TotalProcessorTime - before).TotalMilliseconds;

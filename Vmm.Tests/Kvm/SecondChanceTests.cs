@@ -361,25 +361,7 @@ public sealed class SecondChanceTests(InterruptControllerMode mode)
         const int Rounds = 3000;
         Guest.Dispose();
         _guest = Create(2);
-        AssembleForAll(a =>
-        {
-            Label again = a.CreateLabel();
-            Label retry = a.CreateLabel();
-            a.mov(r8d, Rounds);
-            a.mov(rsi, Result);
-            a.Label(ref again);
-            a.mov(rax, __qword_ptr[rsi]);
-            a.mov(rdx, __qword_ptr[rsi + 8]);
-            a.Label(ref retry);
-            a.mov(rbx, rax);
-            a.add(rbx, 1);
-            a.mov(rcx, rdx);
-            a.add(rcx, 3);
-            a.@lock.cmpxchg16b(__xmmword_ptr[rsi]);
-            a.jne(retry);
-            a.dec(r8d);
-            a.jne(again);
-        });
+        AssembleForAll(a => LockedLoops.CountIn16Bytes(a, Result, Rounds));
 
         RunAll();
 

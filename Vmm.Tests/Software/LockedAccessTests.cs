@@ -54,25 +54,7 @@ public sealed class LockedAccessTests
     public void Exchanges_of_16_bytes_are_not_lost()
     {
         const int Rounds = 10_000;
-        RunBoth(a =>
-        {
-            Label again = a.CreateLabel();
-            Label retry = a.CreateLabel();
-            a.mov(r8d, Rounds);
-            a.mov(rsi, Cell);
-            a.Label(ref again);
-            a.mov(rax, __qword_ptr[rsi]);
-            a.mov(rdx, __qword_ptr[rsi + 8]);
-            a.Label(ref retry);
-            a.mov(rbx, rax);
-            a.add(rbx, 1);
-            a.mov(rcx, rdx);
-            a.add(rcx, 3);
-            a.@lock.cmpxchg16b(__xmmword_ptr[rsi]);
-            a.jne(retry);
-            a.dec(r8d);
-            a.jne(again);
-        });
+        RunBoth(a => LockedLoops.CountIn16Bytes(a, Cell, Rounds));
 
         Guest.Read64(Cell).Should().Be(2 * Rounds);
         Guest.Read64(Cell + 8).Should().Be(6 * Rounds);

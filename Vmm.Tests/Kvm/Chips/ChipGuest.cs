@@ -132,6 +132,17 @@ internal sealed class ChipGuest : IDisposable
         Write(a, IoApic + 0x10, low);
     }
 
+    /// <summary>Looks at a counter, without sleeping, until it has reached a value; spoils RBX.</summary>
+    public static void SpinUntil(Assembler a, ulong count, int counter = 0)
+    {
+        Label again = a.CreateLabel();
+        a.mov(rbx, Counter + ((ulong)counter * 8));
+        a.Label(ref again);
+        a.pause();
+        a.cmp(__qword_ptr[rbx], (int)count);
+        a.jb(again);
+    }
+
     /// <summary>Sleeps with interrupts enabled until a counter has reached a value.</summary>
     public static void WaitFor(Assembler a, ulong count, int counter = 0)
     {

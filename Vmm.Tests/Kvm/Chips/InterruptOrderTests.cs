@@ -84,7 +84,7 @@ public sealed class InterruptOrderTests(ChipHost host)
             ChipGuest.EnableLocalApic(a);
             Send(a, 0x41);
             SendNmi(a, 0);
-            SpinUntilCounted(a, 1);
+            ChipGuest.SpinUntil(a, 1);
             Note(a, 0xff);
             ChipGuest.WaitFor(a, 2);
         });
@@ -208,7 +208,7 @@ public sealed class InterruptOrderTests(ChipHost host)
             Send(a, 0x81);
             a.push(rbx);
             a.sti();
-            SpinUntilCounted(a, 1, Nested);
+            ChipGuest.SpinUntil(a, 1, Nested);
             a.cli();
             a.pop(rbx);
             Note(a, 0xfe);
@@ -251,7 +251,7 @@ public sealed class InterruptOrderTests(ChipHost host)
             a.xor(edx, edx);
             SendNmi(a, 0);
             a.div(ecx);
-            SpinUntilCounted(a, 1);
+            ChipGuest.SpinUntil(a, 1);
         });
 
         byte[] seen = Run(guest);
@@ -325,15 +325,10 @@ public sealed class InterruptOrderTests(ChipHost host)
         });
         guest.Machine.Assemble(a =>
         {
-            Label wait = a.CreateLabel();
             ChipGuest.EnableLocalApic(a);
             guest.Machine.StartOthers(a);
-            a.mov(rbx, ChipGuest.Counter);
-            a.Label(ref wait);
-            a.pause();
-            a.cmp(__qword_ptr[rbx + (Done * 8)], 1);
-            a.jb(wait);
-            SpinUntilCounted(a, 1);
+            ChipGuest.SpinUntil(a, 1, Done);
+            ChipGuest.SpinUntil(a, 1);
             Note(a, 0xff);
             ChipGuest.WaitFor(a, 3);
         });
@@ -355,19 +350,13 @@ public sealed class InterruptOrderTests(ChipHost host)
         // An NMI that comes before HLT ends nothing: the other processor sends them until this one is awake.
         guest.Machine.Assemble(LongModeMachine.OthersCode, a =>
         {
-            Label wait = a.CreateLabel();
             Label send = a.CreateLabel();
             Label pass = a.CreateLabel();
             Label again = a.CreateLabel();
             ChipGuest.EnableLocalApic(a);
-            a.mov(rbx, ChipGuest.Counter);
-            a.Label(ref wait);
-            a.pause();
-            a.cmp(__qword_ptr[rbx + (Ready * 8)], 1);
-            a.jb(wait);
+            ChipGuest.SpinUntil(a, 1, Ready);
             a.Label(ref send);
-            ChipGuest.Write(a, ChipGuest.LocalApic + ChipGuest.CommandHigh, 0);
-            ChipGuest.Write(a, ChipGuest.LocalApic + ChipGuest.CommandLow, NmiToDestination);
+            SendNmi(a, 0);
             a.mov(ecx, Pauses);
             a.Label(ref pass);
             a.pause();
@@ -415,17 +404,17 @@ public sealed class InterruptOrderTests(ChipHost host)
             a.nop();
             Note(a, 0xf1);
             SendNmi(a, 0);
-            SpinUntilCounted(a, 1);
+            ChipGuest.SpinUntil(a, 1);
             Note(a, 0xf2);
             ChipGuest.Out(a, 0x70, 0);
-            SpinUntilCounted(a, 2);
+            ChipGuest.SpinUntil(a, 2);
             Note(a, 0xf3);
             a.mov(dx, 0x300);
             a.mov(al, 0);
             a.@out(dx, al);
             a.mov(al, 1);
             a.@out(dx, al);
-            SpinUntilCounted(a, 3);
+            ChipGuest.SpinUntil(a, 3);
         });
 
         Run(guest).Should().Equal(0xf1, Nmi, 0xf2, Nmi, 0xf3, Nmi);
@@ -472,17 +461,6 @@ public sealed class InterruptOrderTests(ChipHost host)
     {
         ChipGuest.Write(a, ChipGuest.LocalApic + ChipGuest.CommandHigh, (uint)destination << 24);
         ChipGuest.Write(a, ChipGuest.LocalApic + ChipGuest.CommandLow, NmiToDestination);
-    }
-
-    /// <summary>Waits with interrupts disabled until the handlers have counted so far.</summary>
-    private static void SpinUntilCounted(Assembler a, ulong count, int counter = 0)
-    {
-        Label again = a.CreateLabel();
-        a.mov(rbx, ChipGuest.Counter + ((ulong)counter * 8));
-        a.Label(ref again);
-        a.pause();
-        a.cmp(__qword_ptr[rbx], (int)count);
-        a.jb(again);
     }
 
     private static void Note(Assembler a, byte what)

@@ -36,13 +36,8 @@ public sealed class ProcessorStartTests(ChipHost host)
         });
         guest.Machine.Assemble(a =>
         {
-            Label again = a.CreateLabel();
             guest.Machine.StartOthers(a);
-            a.mov(rbx, ChipGuest.Counter + (Started * 8));
-            a.Label(ref again);
-            a.pause();
-            a.cmp(__qword_ptr[rbx], cpus - 1);
-            a.jb(again);
+            ChipGuest.SpinUntil(a, (ulong)cpus - 1, Started);
         });
 
         guest.RunAll();
@@ -79,20 +74,11 @@ public sealed class ProcessorStartTests(ChipHost host)
         });
         guest.Machine.Assemble(a =>
         {
-            Label start = a.CreateLabel();
-            Label answer = a.CreateLabel();
             guest.Machine.StartOthers(a);
-            a.mov(rbx, ChipGuest.Counter);
-            a.Label(ref start);
-            a.pause();
-            a.cmp(__qword_ptr[rbx + (Started * 8)], Cpus - 1);
-            a.jb(start);
+            ChipGuest.SpinUntil(a, Cpus - 1, Started);
             EnterX2Apic(a);
             ChipGuest.WriteMsr(a, 0x830, ((ulong)Last << 32) | 0x4000 | Vector);
-            a.Label(ref answer);
-            a.pause();
-            a.cmp(__qword_ptr[rbx + (Identity * 8)], 0);
-            a.je(answer);
+            ChipGuest.SpinUntil(a, 1, Identity);
         });
 
         guest.RunAll();
@@ -152,17 +138,13 @@ public sealed class ProcessorStartTests(ChipHost host)
         });
         guest.Machine.Assemble(a =>
         {
-            Label wait = a.CreateLabel();
             Label round = a.CreateLabel();
             Label answer = a.CreateLabel();
             Label answered = a.CreateLabel();
             ChipGuest.EnableLocalApic(a);
             guest.Machine.StartOthers(a);
+            ChipGuest.SpinUntil(a, 1, Started);
             a.mov(rbx, ChipGuest.Counter);
-            a.Label(ref wait);
-            a.pause();
-            a.cmp(__qword_ptr[rbx + (Started * 8)], 1);
-            a.jb(wait);
             a.xor(esi, esi);
             ChipGuest.Out(a, MarkPort, 0);
             a.Label(ref round);
