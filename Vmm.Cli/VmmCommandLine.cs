@@ -7,6 +7,7 @@ using Vmm.Cli.Demo;
 using Vmm.Cli.Doctor;
 using Vmm.Cli.Initramfs;
 using Vmm.Cli.Run;
+using Vmm.Emulation.Cpuid;
 using Vmm.Machine.Boot;
 
 namespace Vmm.Cli;
@@ -31,9 +32,9 @@ internal static class VmmCommandLine
         ParseResult result = root.Parse(args);
         if (result.Errors.Count > 0)
         {
-            foreach (System.CommandLine.Parsing.ParseError error in result.Errors)
+            foreach (string problem in Problems(result))
             {
-                host.Error.WriteLine($"vmm: {error.Message}");
+                host.Error.WriteLine($"vmm: {problem}");
             }
 
             host.Error.WriteLine($"vmm: '{Name(result)} --help' shows what there is.");
@@ -50,6 +51,25 @@ internal static class VmmCommandLine
             ProcessTerminationTimeout = null,
         }));
     }
+
+    /// <summary>What is wrong with a command line. What was misspelt comes with the nearest name that there is.</summary>
+    private static IEnumerable<string> Problems(ParseResult result)
+    {
+        Command command = result.CommandResult.Command;
+        if (command.Subcommands.Count > 0 && result.UnmatchedTokens is [var written, ..] && !IsOption(written))
+        {
+            // That a command is missing, and that what follows means nothing, both come from the wrong name.
+            return [$"'{Name(result)}' has no command '{written}'; did you mean '{NearestName.Of(written, command.Subcommands.Select(static known => known.Name))}'?"];
+        }
+
+        return result.Errors.Select(error =>
+            result.UnmatchedTokens.FirstOrDefault(token => IsOption(token) && error.Message.Contains($"'{token}'", StringComparison.Ordinal)) is { } option
+                && command.Options.Count > 0
+                ? $"'{Name(result)}' has no option '{option}'; did you mean '{NearestName.Of(option, command.Options.Select(static known => known.Name))}'?"
+                : error.Message);
+    }
+
+    private static bool IsOption(string token) => token.StartsWith('-');
 
     private static string Name(ParseResult result) =>
         string.Join(' ', Path(result.CommandResult).Reverse());

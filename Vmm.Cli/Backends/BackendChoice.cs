@@ -14,6 +14,9 @@ namespace Vmm.Cli.Backends;
 /// <param name="InterruptControllers">Who is to have the interrupt controllers; null for whoever does it best.</param>
 internal sealed record BackendChoice(BackendKind Kind, string Device, InterruptControllerMode? InterruptControllers)
 {
+    /// <summary>What was said about translating hot code, which only software does; null where nothing was.</summary>
+    public bool? Translates { get; init; }
+
     /// <summary>Chooses and opens.</summary>
     /// <param name="log">Receives the backend's messages.</param>
     /// <param name="time">Time that instructions make, which only software has; null for the host's.</param>
@@ -24,6 +27,8 @@ internal sealed record BackendChoice(BackendKind Kind, string Device, InterruptC
     {
         switch (Kind)
         {
+            case BackendKind.Kvm when Translates is not null:
+                throw new UsageException($"{TranslateOption.Name} is about the software processor's code: KVM executes the guest's own");
             case BackendKind.Kvm when time is not null:
                 throw new UsageException("--deterministic needs the software backend: a processor does not execute a run twice in the same way");
             case BackendKind.Kvm:
@@ -32,6 +37,8 @@ internal sealed record BackendChoice(BackendKind Kind, string Device, InterruptC
                 return OpenSoftware(reason: null, time);
             case BackendKind.Auto when time is not null:
                 return OpenSoftware("a run that can be repeated needs it", time);
+            case BackendKind.Auto when Translates is not null:
+                return OpenSoftware($"{TranslateOption.Name} is about its code");
             default:
                 return NeedsKvm
                     ? OpenKvm(log, $"--irqchip {InterruptControllers?.ToString().ToLowerInvariant()} asks for interrupt controllers of KVM")
@@ -73,6 +80,12 @@ internal sealed record BackendChoice(BackendKind Kind, string Device, InterruptC
             throw new UsageException("--backend software has no kernel to have the interrupt controllers; leave --irqchip away, or use --irqchip userspace");
         }
 
-        return new OpenedBackend(new SoftwareBackend(new SoftwareBackendOptions { Time = time }), InterruptControllerMode.Userspace, reason);
+        bool translates = Translates ?? true;
+        SoftwareBackendOptions options = new()
+        {
+            TranslatesAfter = translates ? SoftwareBackendOptions.DefaultTranslatesAfter : 0,
+            Time = time,
+        };
+        return new OpenedBackend(new SoftwareBackend(options), InterruptControllerMode.Userspace, reason) { Translates = translates };
     }
 }

@@ -11,6 +11,9 @@ namespace Vmm.Cli.Backends;
 /// <param name="Reason">Why it was chosen, as half a sentence; null when the command line named it.</param>
 internal sealed record OpenedBackend(IHypervisorBackend Backend, InterruptControllerMode InterruptControllers, string? Reason) : IDisposable
 {
+    /// <summary>Whether code that runs often becomes code of the host; null with KVM, which has nothing to translate.</summary>
+    public bool? Translates { get; init; }
+
     /// <summary>Tells a person which backend was chosen, and why.</summary>
     /// <param name="writer">Where.</param>
     public void Announce(TextWriter writer)

@@ -52,7 +52,7 @@ internal sealed class DemoAction(CliHost host, BackendChoice choice, bool json)
         sink?.Dispose();
         ImmutableArray<DemoCheck> checks = Check(result, DemoResult.Read(machine.Machine.Memory), devices, console.Text);
         MachineAdvice advice = MachineAdvice.For(result, CpuModel.Host, backend.GetSupportedCpuid());
-        Report(result, advice, checks, devices, console.Text);
+        Report(result, advice, opened.Translates, checks, devices, console.Text);
         return ExitCode(result, checks);
     }
 
@@ -96,12 +96,12 @@ internal sealed class DemoAction(CliHost host, BackendChoice choice, bool json)
     }
 
     private void Report(
-        MachineResult result, MachineAdvice advice, ImmutableArray<DemoCheck> checks, DemoDevices devices, string text)
+        MachineResult result, MachineAdvice advice, bool? translates, ImmutableArray<DemoCheck> checks, DemoDevices devices, string text)
     {
         TimeSpan? startUp = StartUp(devices);
         if (json)
         {
-            host.Out.WriteLine(DemoJson.Write(result, advice, checks, startUp, text));
+            host.Out.WriteLine(DemoJson.Write(result, advice, translates, checks, startUp, text));
             return;
         }
 

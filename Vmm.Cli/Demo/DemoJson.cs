@@ -11,7 +11,7 @@ internal static class DemoJson
 {
     /// <summary>Writes the object.</summary>
     public static string Write(
-        MachineResult result, MachineAdvice advice, ImmutableArray<DemoCheck> checks, TimeSpan? startUp, string console) =>
+        MachineResult result, MachineAdvice advice, bool? translates, ImmutableArray<DemoCheck> checks, TimeSpan? startUp, string console) =>
         MachineReportJson.Build(json =>
         {
             json.WriteStartObject();
@@ -34,7 +34,7 @@ internal static class DemoJson
 
             json.WriteString("console", console);
             json.WriteStartObject("machine");
-            MachineReportJson.WriteMembers(json, result, advice);
+            MachineReportJson.WriteMembers(json, result, advice, translates);
             json.WriteEndObject();
             json.WriteEndObject();
         });

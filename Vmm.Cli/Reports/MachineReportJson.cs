@@ -16,10 +16,10 @@ internal static class MachineReportJson
     private static readonly JsonWriterOptions s_options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Writes the object.</summary>
-    public static string Write(MachineResult result, MachineAdvice advice, bool statistics = false) => Build(json =>
+    public static string Write(MachineResult result, MachineAdvice advice, bool? translates, bool statistics = false) => Build(json =>
     {
         json.WriteStartObject();
-        WriteMembers(json, result, advice);
+        WriteMembers(json, result, advice, translates);
         if (statistics)
         {
             StatisticsWriter.WriteJson(json, result);
@@ -41,7 +41,7 @@ internal static class MachineReportJson
     }
 
     /// <summary>Writes the members of the object.</summary>
-    public static void WriteMembers(Utf8JsonWriter json, MachineResult result, MachineAdvice advice)
+    public static void WriteMembers(Utf8JsonWriter json, MachineResult result, MachineAdvice advice, bool? translates)
     {
         json.WriteString("end", Name(result.End));
         json.WriteNumber("exitCode", ExitCodes.Of(result));
@@ -49,6 +49,11 @@ internal static class MachineReportJson
         json.WriteNumber("elapsedSeconds", Math.Round(result.Elapsed.TotalSeconds, 6));
         json.WriteString("hypervisor", result.Hypervisor.Name);
         json.WriteString("virtualization", Name(result.Hypervisor.Virtualization));
+        if (translates is { } isOn)
+        {
+            json.WriteBoolean("translates", isOn);
+        }
+
         if (result.Vcpu is { } vcpu)
         {
             json.WriteNumber("vcpu", vcpu.Value);

@@ -48,7 +48,7 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
             host.Error.WriteLine(repeatable.Describe(result.End is MachineEnd.Stopped or MachineEnd.Timeout));
         }
 
-        Report(result, backend);
+        Report(result, opened);
         return ExitCodes.Of(result);
     }
 
@@ -184,13 +184,13 @@ internal sealed class RunAction(CliHost host, RunSettings settings)
             machine.Stop($"stopped by {context.Signal}");
         });
 
-    private void Report(MachineResult result, IHypervisorBackend backend)
+    private void Report(MachineResult result, OpenedBackend opened)
     {
-        MachineAdvice advice = MachineAdvice.For(result, settings.CpuModel, backend.GetSupportedCpuid());
+        MachineAdvice advice = MachineAdvice.For(result, settings.CpuModel, opened.Backend.GetSupportedCpuid());
         if (settings.Json)
         {
             TextWriter writer = settings.Console.Kind == ConsoleKind.Stdio ? host.Error : host.Out;
-            writer.WriteLine(MachineReportJson.Write(result, advice, settings.Stats));
+            writer.WriteLine(MachineReportJson.Write(result, advice, opened.Translates, settings.Stats));
         }
         else
         {

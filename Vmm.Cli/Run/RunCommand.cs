@@ -22,6 +22,7 @@ internal static class RunCommand
         Option<string> memory = Text("--memory", "SIZE", s_defaults.Memory, "RAM, with K, M, G or T.");
         Option<string> cpus = Text("--cpus", "N", s_defaults.Cpus, "Processors. Those after the first are described by the MP table alone.");
         Option<string> backend = BackendOption.Create();
+        Option<string?> translate = TranslateOption.Create();
         Option<string?> irqchip = IrqchipOption.Create();
         Option<string> cpu = Text("--cpu", "MODEL", s_defaults.Cpu, "The processor the guest sees: host, max, pvm-friendly, x86-64-v1 to -v4, software or a profile F.json, then features to remove or add, such as host,-cx16,+x2apic. 'vmm cpu' shows them.");
         Option<string> cpuDependencies = CpuModelOption.CreateDependencies();
@@ -39,7 +40,7 @@ internal static class RunCommand
         Option<string> device = DeviceOption.Create();
         Command command = new("run", "Runs a kernel or a flat binary.")
         {
-            kernel, flat, flatMode, initrd, cmdline, memory, cpus, backend, irqchip, cpu, cpuDependencies, msrPolicy, msrFilter, secondChance, console, timeout, gdb, paused, stats, repeatable.Seed, repeatable.HashEvery, repeatable.Record, repeatable.Replay, json, verbose, device,
+            kernel, flat, flatMode, initrd, cmdline, memory, cpus, backend, translate, irqchip, cpu, cpuDependencies, msrPolicy, msrFilter, secondChance, console, timeout, gdb, paused, stats, repeatable.Seed, repeatable.HashEvery, repeatable.Record, repeatable.Replay, json, verbose, device,
         };
         command.SetAction(result => new RunAction(host, RunSettings.Parse(new RunTexts
         {
@@ -51,6 +52,7 @@ internal static class RunCommand
             Memory = result.GetRequiredValue(memory),
             Cpus = result.GetRequiredValue(cpus),
             Backend = result.GetRequiredValue(backend),
+            Translate = result.GetValue(translate),
             Irqchip = result.GetValue(irqchip),
             Cpu = result.GetRequiredValue(cpu),
             CpuDependencies = result.GetRequiredValue(cpuDependencies),

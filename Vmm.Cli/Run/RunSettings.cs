@@ -119,7 +119,10 @@ internal sealed record RunSettings
             Cpus = cpus,
             Repeatable = repeatable,
             Backend = new BackendChoice(
-                BackendOption.Parse(texts.Backend), texts.Device, IrqchipOption.Parse(texts.Irqchip)),
+                BackendOption.Parse(texts.Backend), texts.Device, IrqchipOption.Parse(texts.Irqchip))
+            {
+                Translates = TranslateOption.Parse(texts.Translate),
+            },
             CpuModel = CpuModelOption.Parse("--cpu", texts.Cpu),
             CpuDependencies = CpuModelOption.ParseDependencies(texts.CpuDependencies),
             MsrPolicy = MsrOptions.ParsePolicy(texts.MsrPolicy),

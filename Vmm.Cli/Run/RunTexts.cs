@@ -24,6 +24,8 @@ internal sealed record RunTexts
 
     public string Backend { get; init; } = BackendOption.Default;
 
+    public string? Translate { get; init; }
+
     public string? Irqchip { get; init; }
 
     public string Cpu { get; init; } = "host";

@@ -107,6 +107,12 @@ public sealed class RunSettingsTests
     public void Backend_is_chosen(string backend, int expected) =>
         RunSettings.Parse(s_texts with { Backend = backend }).Backend.Kind.Should().Be((BackendKind)expected);
 
+    [TestCase(null, null)]
+    [TestCase("on", true)]
+    [TestCase("off", false)]
+    public void Translation_is_as_said(string? text, bool? expected) =>
+        RunSettings.Parse(s_texts with { Translate = text }).Backend.Translates.Should().Be(expected);
+
     [Test]
     public void Backend_that_does_not_exist_is_refused() =>
         Refusal(s_texts with { Backend = "qemu" }).Should().Be("--backend: 'qemu' is not auto, kvm or software");

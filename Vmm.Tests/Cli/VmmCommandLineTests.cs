@@ -19,7 +19,24 @@ public sealed class VmmCommandLineTests
     {
         Invoke("run", "--kernal", "x").Should().Be(64);
 
-        _error.ToString().Should().Contain("--kernal").And.Contain("vmm run --help");
+        _error.ToString().Should().Contain("'vmm run' has no option '--kernal'; did you mean '--kernel'?").And.Contain("vmm run --help");
+    }
+
+    [TestCase("rn", "vmm: 'vmm' has no command 'rn'; did you mean 'run'?\nvmm: 'vmm --help' shows what there is.\n")]
+    [TestCase("cpu shw host", "vmm: 'vmm cpu' has no command 'shw'; did you mean 'show'?\nvmm: 'vmm cpu --help' shows what there is.\n")]
+    public void Misspelt_command_gets_the_nearest_one_and_nothing_that_only_follows_from_it(string line, string expected)
+    {
+        Invoke(line.Split(' ')).Should().Be(64);
+
+        _error.ToString().Should().Be(expected);
+    }
+
+    [Test]
+    public void Missing_command_is_said_to_be_missing()
+    {
+        Invoke("cpu").Should().Be(64);
+
+        _error.ToString().Should().StartWith("vmm: Required command was not provided").And.Contain("'vmm cpu --help'");
     }
 
     [Test]
@@ -36,7 +53,7 @@ public sealed class VmmCommandLineTests
         Invoke("run", "--help").Should().Be(0);
 
         _out.ToString().Should().ContainAll(
-            "--kernel", "--initrd", "--cmdline", "--memory", "--cpus", "--backend", "--irqchip", "--cpu", "--second-chance", "--console", "--timeout", "--json", "--flat");
+            "--kernel", "--initrd", "--cmdline", "--memory", "--cpus", "--backend", "--translate", "--irqchip", "--cpu", "--second-chance", "--console", "--timeout", "--json", "--flat");
     }
 
     [Test]
@@ -72,6 +89,30 @@ public sealed class VmmCommandLineTests
     public void Software_has_no_interrupt_controllers_in_the_kernel()
     {
         Invoke("demo", "--backend", "software", "--irqchip", "kernel").Should().Be(64);
+
+        _error.ToString().Should().Contain("--irqchip userspace");
+    }
+
+    [Test]
+    public void Translation_is_for_the_software_processor()
+    {
+        Invoke("demo", "--backend", "kvm", "--translate", "off").Should().Be(64);
+
+        _error.ToString().Should().StartWith("vmm: --translate is about the software processor's code");
+    }
+
+    [Test]
+    public void Translation_is_on_or_off()
+    {
+        Invoke("demo", "--translate", "of").Should().Be(64);
+
+        _error.ToString().Should().Be("vmm: --translate: 'of' is not on or off\n");
+    }
+
+    [Test]
+    public void Translation_and_interrupt_controllers_of_KVM_do_not_go_together()
+    {
+        Invoke("demo", "--translate", "on", "--irqchip", "split").Should().Be(64);
 
         _error.ToString().Should().Contain("--irqchip userspace");
     }

@@ -248,6 +248,36 @@ public sealed class VmmProcessTests(string backend)
             .And.MatchRegex("vmm: seed 5, 20[0-9] instructions, state [0-9a-f]{64}");
     }
 
+    [TestCase("off", false)]
+    [TestCase("on", true)]
+    public void Translation_is_the_software_processors_and_the_report_says_whether_it_is_on(string text, bool isOn)
+    {
+        VmmOutput run = RunFlat(s_powerOff, "--translate", text, "--json", "--console", "none");
+
+        if (backend == "kvm")
+        {
+            run.ExitCode.Should().Be(64);
+            run.Error.Should().StartWith("vmm: --translate is about the software processor's code");
+            return;
+        }
+
+        run.ExitCode.Should().Be(0, run.Error);
+        using JsonDocument json = JsonDocument.Parse(run.Out);
+        json.RootElement.GetProperty("translates").GetBoolean().Should().Be(isOn);
+    }
+
+    [Test]
+    public void Demo_passes_without_translation_and_its_report_says_so()
+    {
+        VmmOutput demo = VmmProcess.Run("demo", "--translate", "off", "--json");
+
+        demo.ExitCode.Should().Be(0, demo.Error);
+        using JsonDocument json = JsonDocument.Parse(demo.Out);
+        JsonElement machine = json.RootElement.GetProperty("machine");
+        machine.GetProperty("hypervisor").GetString().Should().Be("software");
+        machine.GetProperty("translates").GetBoolean().Should().BeFalse();
+    }
+
     [Test]
     public void Usage_error_is_64() => VmmProcess.Run("run").ExitCode.Should().Be(64);
 }
