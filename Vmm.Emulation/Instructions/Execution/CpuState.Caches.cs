@@ -15,6 +15,9 @@ public sealed partial class CpuState
     /// <summary>The carries of that result.</summary>
     internal ulong FlagCarries = 1 << 8;
 
+    /// <summary>The repeated CMPS or SCAS that is executed, or was left between two elements.</summary>
+    internal RepeatedComparison Comparison;
+
     /// <summary>The instruction that was fetched by itself.</summary>
     internal Instruction Fetched;
 

@@ -187,6 +187,7 @@ internal static partial class Interpreter<TCpu>
         s.Outcome = default;
         s.NextRip = s.Rip;
         s.IsRepeating = false;
+        s.Comparison.Forget();
         CpuSnapshot saved = new(s);
         if (!Deliver(ref cpu, s, vector, kind, errorCode.HasValue, errorCode.GetValueOrDefault()))
         {

@@ -24,6 +24,12 @@ internal static partial class Interpreter<TCpu>
         ulong mask = Mask(i.AddressSize);
         bool traps = (s.Rflags & FlagBits.Trap) != 0;
         int batch = traps ? 1 : RepeatBatch;
+        bool compares = i.Operation is Operation.Cmps or Operation.Scas;
+        if (compares)
+        {
+            s.Comparison.Begin(s);
+        }
+
         for (int n = 0; n < batch; n++)
         {
             if ((s.General[Rcx] & mask) == 0)
@@ -38,7 +44,7 @@ internal static partial class Interpreter<TCpu>
                 continue;
             }
 
-            if (!traps && (i.Operation is Operation.Cmps or Operation.Scas))
+            if (compares && !traps)
             {
                 SetSized(s, Rcx, (s.General[Rcx] & mask) - (ulong)Skip(ref cpu, s, in i), i.AddressSize);
             }
@@ -46,6 +52,11 @@ internal static partial class Interpreter<TCpu>
             if (!StringElement(ref cpu, s, in i))
             {
                 // The elements before this one are done; registers say so, and the fault is this element's.
+                if (compares && !s.IsAmd)
+                {
+                    s.Comparison.Stop(s);
+                }
+
                 return false;
             }
 
@@ -55,7 +66,7 @@ internal static partial class Interpreter<TCpu>
                 cpu.Committed();
             }
 
-            if (i.Operation is Operation.Cmps or Operation.Scas)
+            if (compares)
             {
                 bool equal = (s.Rflags & FlagBits.Zero) != 0;
                 if (equal == ((i.Prefixes & Prefixes.Repne) != 0))
@@ -81,6 +92,11 @@ internal static partial class Interpreter<TCpu>
             {
                 s.Rflags |= FlagBits.Resume;
                 s.KeepsResume = true;
+            }
+
+            if (compares)
+            {
+                s.Comparison.Leave(s);
             }
         }
 
