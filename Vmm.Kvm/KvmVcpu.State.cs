@@ -277,27 +277,34 @@ internal sealed partial class KvmVcpu
         target.Nmi.Injected = 0;
         target.Interrupt.Injected = 0;
         target.Interrupt.Soft = 0;
-        EventInformation information = events.Injected.IsValid ? events.Injected : events.Pending;
-        if (information.IsValid)
+        bool isExceptionInjected = false;
+        if (events.Injected.IsValid)
         {
-            switch (information.Type)
+            switch (events.Injected.Type)
             {
                 case EventType.Nmi:
                     target.Nmi.Injected = 1;
                     break;
                 case EventType.HardwareInterrupt or EventType.SoftwareInterrupt:
                     target.Interrupt.Injected = 1;
-                    target.Interrupt.Nr = information.Vector;
-                    target.Interrupt.Soft = information.Type == EventType.SoftwareInterrupt ? (byte)1 : (byte)0;
+                    target.Interrupt.Nr = events.Injected.Vector;
+                    target.Interrupt.Soft = events.Injected.Type == EventType.SoftwareInterrupt ? (byte)1 : (byte)0;
                     break;
                 default:
-                    target.Exception.Nr = information.Vector;
-                    target.Exception.HasErrorCode = information.HasErrorCode ? (byte)1 : (byte)0;
-                    target.Exception.ErrorCode = information.ErrorCode;
-                    target.Exception.Injected = events.Injected.IsValid ? (byte)1 : (byte)0;
-                    target.Exception.Pending = events.Injected.IsValid ? (byte)0 : (byte)1;
+                    isExceptionInjected = true;
                     break;
             }
+        }
+
+        // KVM has one exception: injected, or pending, which may be beside an interrupt that is injected.
+        EventInformation exception = isExceptionInjected ? events.Injected : events.Pending;
+        if (exception.IsValid)
+        {
+            target.Exception.Nr = exception.Vector;
+            target.Exception.HasErrorCode = exception.HasErrorCode ? (byte)1 : (byte)0;
+            target.Exception.ErrorCode = exception.ErrorCode;
+            target.Exception.Injected = isExceptionInjected ? (byte)1 : (byte)0;
+            target.Exception.Pending = isExceptionInjected ? (byte)0 : (byte)1;
         }
 
         target.Nmi.Pending = events.NmiPending ? (byte)1 : (byte)0;

@@ -155,4 +155,27 @@ internal sealed class KvmVcpuExitTests
         guest.Cpu.EndRun();
         (guest.Cpu.GetRegister(RegisterName.Rflags) & 0x200).Should().Be(0);
     }
+
+    [Test]
+    public void An_exception_that_is_pending_beside_an_injected_interrupt_is_kept()
+    {
+        // hlt at 0x1000; handler of vector 1 at 0x1100: out 0x42,al; hlt; of vector 0x20 at 0x1200: out 0x43,al; hlt
+        using KvmGuest guest = KvmGuest.RealMode([0xf4]);
+        ((ReadOnlySpan<byte>)[0x00, 0x11, 0, 0]).CopyTo(guest.MemoryAt(1 * 4, 4));
+        ((ReadOnlySpan<byte>)[0x00, 0x12, 0, 0]).CopyTo(guest.MemoryAt(0x20 * 4, 4));
+        ((ReadOnlySpan<byte>)[0xe6, 0x42, 0xf4]).CopyTo(guest.MemoryAt(0x1100, 3));
+        ((ReadOnlySpan<byte>)[0xe6, 0x43, 0xf4]).CopyTo(guest.MemoryAt(0x1200, 3));
+
+        guest.Cpu.Events = guest.Cpu.Events with
+        {
+            Injected = EventInformation.Create(EventType.HardwareInterrupt, 0x20),
+            Pending = EventInformation.Create(EventType.HardwareException, 1),
+        };
+
+        ushort[] ports = new ushort[2];
+        ports[0] = guest.Run().Port.Port;
+        guest.Cpu.Fulfill();
+        ports[1] = guest.Run().Port.Port;
+        ports.Should().BeEquivalentTo([(ushort)0x42, (ushort)0x43]);
+    }
 }
