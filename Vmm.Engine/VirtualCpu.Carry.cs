@@ -260,7 +260,13 @@ public sealed partial class VirtualCpu
             emulated.ClearStepInFrame(backend.GetRegister(RegisterName.Rip), backend.GetRegister(RegisterName.Rsp));
         }
 
-        return _exit.Code == ExitCode.Bogus ? Next.Continue : Handle(backend);
+        if (_exit.Code == ExitCode.Bogus)
+        {
+            DeliverCollected(backend);
+            return Next.Continue;
+        }
+
+        return TakeExit(backend);
     }
 
     /// <summary>The hypervisor has executed CPUID, or has delivered something else in front of it.</summary>
@@ -284,7 +290,7 @@ public sealed partial class VirtualCpu
     {
         _isStep = false;
         EnterGuest(backend);
-        return Handle(backend);
+        return TakeExit(backend);
     }
 
     /// <summary>The guest's breakpoints are the hypervisor's to see.</summary>

@@ -5,6 +5,7 @@ using Vmm.Abstractions.Events;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Engine.Events;
 
 namespace Vmm.Engine;
 
@@ -14,7 +15,7 @@ public sealed partial class VirtualCpu
     private const VcpuRunState KnownRunState =
         VcpuRunState.Init | VcpuRunState.Run | VcpuRunState.PendingInit | VcpuRunState.PendingSipi;
 
-    private EventInformation _exitEvent;
+    private ExitEvents _exitEvents;
     private EventInformation _exceptionEvent;
     private bool _nmiPending;
     private bool _nmiHandedOver;
@@ -105,7 +106,12 @@ public sealed partial class VirtualCpu
         }
 
         TakeOwnership();
-        _exitEvent = information.IsValid ? information : EventInformation.None;
+        _exitEvents.Clear();
+        if (information.IsValid)
+        {
+            _exitEvents.PutFirst(information);
+        }
+
         Interlocked.Exchange(ref _attention, 1);
         GiveOwnershipBack();
     }
@@ -113,17 +119,25 @@ public sealed partial class VirtualCpu
     /// <inheritdoc/>
     public bool TryTakeEntryEvent(out EventInformation information)
     {
-        EventInformation first = _exitEvent;
+        EventInformation first = _exitEvents.TakeFirst();
         EventInformation second = _exceptionEvent;
-        _exitEvent = EventInformation.None;
         _exceptionEvent = EventInformation.None;
+        return TryCombine(first, second, out information);
+    }
+
+    /// <summary>Combines two events. One of them that is to come later waits in front of the others; two that end the guest suspend the VM.</summary>
+    /// <returns>Whether there is one to inject.</returns>
+    private bool TryCombine(EventInformation first, EventInformation second, out EventInformation information)
+    {
         switch (EventCombination.Combine(first, second, out information, out EventInformation left))
         {
             case EventCombinationResult.TripleFault:
                 SuspendByTripleFault(Backend, [new(first, null, WasAttempted: true), new(second, PageFaultAddress(second), WasAttempted: false)]);
                 return false;
+            case EventCombinationResult.Event when left.IsValid:
+                _exitEvents.PutFirst(left);
+                return true;
             case EventCombinationResult.Event:
-                _exitEvent = left;
                 return true;
             default:
                 return false;
@@ -131,7 +145,7 @@ public sealed partial class VirtualCpu
     }
 
     /// <inheritdoc/>
-    public (EventInformation ExitEvent, EventInformation Exception) GetPendingEvents() => (_exitEvent, _exceptionEvent);
+    public (EventInformation ExitEvent, EventInformation Exception) GetPendingEvents() => (_exitEvents.First, _exceptionEvent);
 
     /// <inheritdoc/>
     public void InjectNmi()
@@ -228,7 +242,7 @@ public sealed partial class VirtualCpu
     /// <summary>Hands the backend what is due, in the header's order: the combined event, NMI, external interrupt.</summary>
     private void InjectEvents(IBackendVcpu backend)
     {
-        bool injected = (_exitEvent.IsValid || _exceptionEvent.IsValid) && InjectCombined(backend);
+        bool injected = (!_exitEvents.IsEmpty || _exceptionEvent.IsValid) && InjectCombined(backend);
         if (IsNmiPending)
         {
             ClearNmi();
@@ -272,22 +286,22 @@ public sealed partial class VirtualCpu
     private bool InjectCombined(IBackendVcpu backend)
     {
         BackendEvents events = backend.Events;
+        if (events.Pending.IsValid || (events.Injected.IsValid && !_exitEvents.IsEmpty))
+        {
+            // Only one event fits: the hypervisor's own goes first, these are looked at after the next exit.
+            Interlocked.Exchange(ref _attention, 1);
+            return true;
+        }
+
         if (events.Injected.IsValid)
         {
-            if (_exitEvent.IsValid)
-            {
-                // Only one event fits: the hypervisor's own goes first, this one is looked at after the next exit.
-                Interlocked.Exchange(ref _attention, 1);
-                return true;
-            }
-
             // What the hypervisor is about to deliver again is an event whose delivery an exit cut short.
-            _exitEvent = events.Injected;
+            _exitEvents.PutFirst(events.Injected);
         }
 
         bool any = TryTakeEntryEvent(out EventInformation information);
-        backend.Events = events with { Injected = information, Pending = default };
-        if (_exitEvent.IsValid)
+        backend.Events = events with { Injected = information };
+        if (!_exitEvents.IsEmpty)
         {
             Interlocked.Exchange(ref _attention, 1);
         }

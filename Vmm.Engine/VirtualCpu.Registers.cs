@@ -38,7 +38,7 @@ public sealed partial class VirtualCpu
             TakeOwnership();
             try
             {
-                if (_isHalted && value.Rip != Backend.GetRegister(RegisterName.Rip))
+                if ((_isHalted || _isExitDue) && value.Rip != Backend.GetRegister(RegisterName.Rip))
                 {
                     LeaveHalt();
                 }
@@ -275,11 +275,12 @@ public sealed partial class VirtualCpu
 
     private void ResetOwned(bool initOnly)
     {
+        _isExitDue = false;
         DiscardPending(Backend);
         BackendVcpuReset.Apply(Backend, initOnly);
         ResetLocalApic(Backend, initOnly);
         ResetMsrs(initOnly);
-        _exitEvent = default;
+        _exitEvents.Clear();
         _exceptionEvent = default;
         Volatile.Write(ref _nmiPending, false);
         Volatile.Write(ref _externalInterruptPending, false);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Diagnostics.CodeAnalysis;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Events;
 using Vmm.Abstractions.Msr;
@@ -27,8 +28,13 @@ public sealed partial class VirtualCpu
     private long _nmis;
     private long _externalInterrupts;
     private long _exitsSeenByWatch = -1;
-    private bool _haltCheckRequested;
     private bool _isHalted;
+
+    /// <summary>Whether the guest's last exit is still to be handled: a handler of the writes collected before it has thrown.</summary>
+    private bool _isExitDue;
+
+    /// <summary>Whether the access that the guest waits with, or retires next, is memory-mapped input.</summary>
+    private bool _readsMmio;
     private bool _hasRun;
 
     /// <summary>What a handled exit means for the run loop.</summary>
@@ -55,9 +61,15 @@ public sealed partial class VirtualCpu
     /// <inheritdoc/>
     public ref readonly VmExit Run(in VmEntry entry)
     {
+        if (IsCallingHandlers || _machine.IsFrozenByCaller)
+        {
+            RefuseRun();
+        }
+
         TakeOwnership();
         try
         {
+            _mayBeInHandler = true;
             ObjectDisposedException.ThrowIf(_machine.IsDisposed, _machine);
             if (!_machine.IsActive(Id))
             {
@@ -71,13 +83,14 @@ public sealed partial class VirtualCpu
 
             IBackendVcpu backend = Backend;
             ApplyEntry(backend, entry);
-            if (Pending != PendingOperation.Exit)
+            if (Pending != PendingOperation.Exit || _isExitDue)
             {
                 RunOwned(backend);
             }
         }
         finally
         {
+            _mayBeInHandler = false;
             if (_machine.SuspendReason != SuspendReason.None && _machine.IsActive(Id))
             {
                 _machine.MarkSuspended(Id);
@@ -93,8 +106,10 @@ public sealed partial class VirtualCpu
     public bool CompletePending()
     {
         TakeOwnership();
+        bool mayBeInHandler = _mayBeInHandler;
         try
         {
+            _mayBeInHandler = true;
             IBackendVcpu backend = Backend;
             switch (Pending)
             {
@@ -110,6 +125,7 @@ public sealed partial class VirtualCpu
         }
         finally
         {
+            _mayBeInHandler = mayBeInHandler;
             GiveOwnershipBack();
         }
     }
@@ -147,6 +163,11 @@ public sealed partial class VirtualCpu
         return leave;
     }
 
+    [DoesNotReturn]
+    private void RefuseRun() => throw new InvalidOperationException(IsCallingHandlers
+        ? $"a handler that vCPU {Id} calls cannot run it"
+        : $"vCPU {Id} is frozen by this thread, with all others: it runs when they are let go");
+
     private void ApplyEntry(IBackendVcpu backend, in VmEntry entry)
     {
         const string Operation = "vm_run";
@@ -165,6 +186,7 @@ public sealed partial class VirtualCpu
                 }
 
                 Fulfill(backend, entry);
+                _isExitDue = false;
                 return;
             default:
                 EngineThrow.Invalid(Operation, $"{(int)entry.Command} is not a command");
@@ -175,9 +197,19 @@ public sealed partial class VirtualCpu
     /// <summary>Abandons an access that waits for its answer or for its completion: the state is that before its instruction.</summary>
     private void DiscardPending(IBackendVcpu backend)
     {
+        _isExitDue &= backend.Pending == PendingOperation.None;
         _emulated?.Accesses.Reset();
         backend.Discard();
-        DeliverCollected(backend);
+        bool mayBeInHandler = _mayBeInHandler;
+        try
+        {
+            _mayBeInHandler = true;
+            DeliverCollected(backend);
+        }
+        finally
+        {
+            _mayBeInHandler = mayBeInHandler;
+        }
     }
 
     /// <summary>Retires an answered instruction.</summary>
@@ -185,7 +217,10 @@ public sealed partial class VirtualCpu
     private bool Complete(IBackendVcpu backend)
     {
         bool isDone = backend.Complete(ref _exit);
+        NoteAccess();
+        _isExitDue = !isDone;
         DeliverCollected(backend);
+        _isExitDue = false;
         return isDone;
     }
 
@@ -260,6 +295,11 @@ public sealed partial class VirtualCpu
 
     private void EnterUntilReturn(IBackendVcpu backend)
     {
+        if (_isExitDue && TakeExit(backend) == Next.Return)
+        {
+            return;
+        }
+
         if (EmulationPending == PendingOperation.Answered && ResumeEmulation(backend, _emulated!) == Next.Return)
         {
             return;
@@ -293,7 +333,10 @@ public sealed partial class VirtualCpu
     /// MOV and POP to SS hold it back, POPF and IRET may disable it.
     /// </summary>
     private bool IsReadAnswered(IBackendVcpu backend) =>
-        backend.Pending == PendingOperation.Answered && _exit.Code == ExitCode.Mmio && _exit.Mmio.IsRead;
+        _readsMmio && backend.Pending == PendingOperation.Answered;
+
+    /// <summary>Notes what kind of access an exit is: its record may be overwritten before the instruction retires.</summary>
+    private void NoteAccess() => _readsMmio = _exit.Code == ExitCode.Mmio && _exit.Mmio.IsRead;
 
     private void EnterGuest(IBackendVcpu backend)
     {
@@ -326,7 +369,16 @@ public sealed partial class VirtualCpu
         }
 
         _exits++;
+        NoteAccess();
+    }
+
+    /// <summary>Handles the exit that the guest has had, behind the writes that were collected before it.</summary>
+    private Next TakeExit(IBackendVcpu backend)
+    {
+        _isExitDue = true;
         DeliverCollected(backend);
+        _isExitDue = false;
+        return Handle(backend);
     }
 
     /// <summary>Looks at everything that may keep the guest from going on.</summary>
@@ -340,7 +392,7 @@ public sealed partial class VirtualCpu
 
         AnswerHeldVectors();
         AnswerNmiPin(backend);
-        if (Volatile.Read(ref _haltCheckRequested))
+        if (Volatile.Read(ref _haltLook) != 0)
         {
             CheckHaltInHypervisor(backend);
             if (Volatile.Read(ref _attention) != 0)
@@ -360,7 +412,7 @@ public sealed partial class VirtualCpu
         }
 
         NoteStart();
-        if (IsReadAnswered(backend) && !backend.Complete(ref _exit))
+        if (IsReadAnswered(backend) && !Complete(backend))
         {
             Interlocked.Exchange(ref _attention, 1);
             return Handle(backend);

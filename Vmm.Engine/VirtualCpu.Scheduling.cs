@@ -13,14 +13,23 @@ public sealed partial class VirtualCpu
     private VcpuState _state;
     private int _owner;
     private int _depth;
+
+    /// <summary>How many of the levels of ownership <see cref="SetState"/> took, which alone gives those back.</summary>
+    private int _levelsByHand;
     private long _nextTicket;
     private long _servedTicket;
+
+    /// <summary>Tickets behind the served one whose waiters gave up.</summary>
+    private HashSet<long>? _abandonedTickets;
     private bool _retired;
     private bool _requestIdle;
     private bool _yieldRequested;
     private int _runBlocks;
     private int _attention;
     private bool _inRun;
+
+    /// <summary>Whether the owner's thread is within something that may call handlers.</summary>
+    private bool _mayBeInHandler;
     private int _hostCpu = -1;
     private VcpuTimeState _timeState;
     private long _timeStamp;
@@ -66,13 +75,14 @@ public sealed partial class VirtualCpu
             }
 
             TakeOwnership();
+            _levelsByHand++;
             return;
         }
 
         lock (_gate)
         {
-            bool allowed = (_state, state) is (VcpuState.Frozen, VcpuState.Idle)
-                or (VcpuState.Frozen, VcpuState.Running)
+            bool allowed = ((_state, state) is (VcpuState.Frozen, VcpuState.Idle) && _levelsByHand > 0)
+                || (_state, state) is (VcpuState.Frozen, VcpuState.Running)
                 or (VcpuState.Running, VcpuState.Frozen)
                 or (VcpuState.Frozen, VcpuState.Sleeping)
                 or (VcpuState.Sleeping, VcpuState.Frozen);
@@ -88,6 +98,7 @@ public sealed partial class VirtualCpu
             }
         }
 
+        _levelsByHand--;
         GiveOwnershipBack();
     }
 
@@ -196,18 +207,30 @@ public sealed partial class VirtualCpu
         {
             ObjectDisposedException.ThrowIf(_retired || _machine.IsDisposed, _machine);
             long ticket = _nextTicket++;
-            while (_state != VcpuState.Idle || _servedTicket != ticket)
+            bool isServed = false;
+            try
             {
-                if (_state != VcpuState.Idle)
+                while (_state != VcpuState.Idle || _servedTicket != ticket)
                 {
-                    AskForIdle();
+                    if (_state != VcpuState.Idle)
+                    {
+                        AskForIdle();
+                    }
+
+                    Monitor.Wait(_gate);
+                    ObjectDisposedException.ThrowIf(_retired || _machine.IsDisposed, _machine);
                 }
 
-                Monitor.Wait(_gate);
-                ObjectDisposedException.ThrowIf(_retired || _machine.IsDisposed, _machine);
+                isServed = true;
+                ServeNext();
             }
-
-            _servedTicket++;
+            finally
+            {
+                if (!isServed)
+                {
+                    Abandon(ticket);
+                }
+            }
 
             // Those behind in the queue may have found the vCPU idle and have asked nobody; a request that nobody stands
             // behind any more ends here.
@@ -251,30 +274,23 @@ public sealed partial class VirtualCpu
             throw new InvalidOperationException($"this thread does not own vCPU {Id}");
         }
 
-        if (--_depth > 0)
+        if (_depth > 1)
         {
+            _depth--;
             return;
         }
 
         lock (_gate)
         {
+            _depth = 0;
             _owner = 0;
             _state = VcpuState.Idle;
             Monitor.PulseAll(_gate);
         }
     }
 
-    /// <summary>Throws when the calling thread is running this vCPU.</summary>
-    internal void RefuseFromOwnRun()
-    {
-        lock (_gate)
-        {
-            if (_inRun && _owner == Environment.CurrentManagedThreadId)
-            {
-                throw new InvalidOperationException("a handler cannot destroy the VM that it is called from");
-            }
-        }
-    }
+    /// <summary>Whether the calling thread is within something of this vCPU's that may call handlers: it may be one that asks.</summary>
+    internal bool IsCallingHandlers => _mayBeInHandler && Volatile.Read(ref _owner) == Environment.CurrentManagedThreadId;
 
     /// <summary>Makes those who wait for ownership look whether the VM still exists.</summary>
     internal void WakeWaiters()
@@ -286,18 +302,32 @@ public sealed partial class VirtualCpu
     }
 
     /// <summary>Waits until nobody else has the vCPU, refuses every later owner, and frees the backend's vCPU.</summary>
+    /// <remarks>Interrupting the thread does not end a destruction half way: the interruption comes at the thread's next wait.</remarks>
     internal void Retire()
     {
+        bool isInterrupted = false;
         lock (_gate)
         {
             Monitor.PulseAll(_gate);
             while (_state != VcpuState.Idle && _owner != Environment.CurrentManagedThreadId)
             {
                 AskForIdle();
-                Monitor.Wait(_gate);
+                try
+                {
+                    Monitor.Wait(_gate);
+                }
+                catch (ThreadInterruptedException)
+                {
+                    isInterrupted = true;
+                }
             }
 
             _retired = true;
+        }
+
+        if (isInterrupted)
+        {
+            Thread.CurrentThread.Interrupt();
         }
 
         ReleaseBackend();
@@ -311,13 +341,42 @@ public sealed partial class VirtualCpu
     }
 
     /// <summary>Makes the run loop look whether the hypervisor holds a vCPU that is halted for good.</summary>
-    internal void AskWhetherHalted()
+    /// <param name="look">The number of the look that asks, not 0: it comes back with the answer.</param>
+    internal void AskWhetherHalted(int look)
     {
         if (Volatile.Read(ref _inRun))
         {
-            Volatile.Write(ref _haltCheckRequested, true);
+            Volatile.Write(ref _haltLook, look);
             Notify();
         }
+    }
+
+    /// <summary>It is the turn of the next waiter who has not given up; under the gate.</summary>
+    private void ServeNext()
+    {
+        do
+        {
+            _servedTicket++;
+        }
+        while (_abandonedTickets is { Count: > 0 } abandoned && abandoned.Remove(_servedTicket));
+    }
+
+    /// <summary>A waiter gives up; under the gate.</summary>
+    private void Abandon(long ticket)
+    {
+        if (ticket != _servedTicket)
+        {
+            (_abandonedTickets ??= []).Add(ticket);
+            return;
+        }
+
+        ServeNext();
+        if (_servedTicket == _nextTicket)
+        {
+            Volatile.Write(ref _requestIdle, false);
+        }
+
+        Monitor.PulseAll(_gate);
     }
 
     /// <summary>Asks the owner to give the vCPU back; under the gate.</summary>
@@ -345,15 +404,23 @@ public sealed partial class VirtualCpu
 
     private sealed class Ownership(VirtualCpu cpu) : IDisposable
     {
+        private readonly int _thread = Environment.CurrentManagedThreadId;
         private bool _disposed;
 
         public void Dispose()
         {
-            if (!_disposed)
+            if (_disposed)
             {
-                _disposed = true;
-                cpu.GiveOwnershipBack();
+                return;
             }
+
+            if (_thread != Environment.CurrentManagedThreadId)
+            {
+                throw new InvalidOperationException($"another thread took vCPU {cpu.Id}: it alone gives it back");
+            }
+
+            cpu.GiveOwnershipBack();
+            _disposed = true;
         }
     }
 }

@@ -291,15 +291,14 @@ public sealed partial class VirtualCpu
                 SettleMemory(backend, emulated);
                 return Next.Continue;
             case ExecutionStatus.Fault:
-                // Combined with the event that was being delivered before the next entry.
-                backend.Events = events with { Injected = EventInformation.None };
-                _exitEvent = injected;
-                _exceptionEvent = ToEvent(emulated.State, result);
                 if (result.Vector == PageFaultVector)
                 {
                     backend.SetRegister(RegisterName.Cr2, result.FaultAddress);
                 }
 
+                // It takes the place of the event that was being delivered. What waits behind that goes on waiting.
+                _ = TryCombine(injected, ToEvent(emulated.State, result), out EventInformation combined);
+                backend.Events = events with { Injected = combined };
                 Interlocked.Exchange(ref _attention, 1);
                 return Next.Continue;
             default:

@@ -12,6 +12,9 @@ public sealed partial class VirtualCpu
     private const int HaltPollMilliseconds = 1000;
 
     private bool _isNotStarted;
+    private int _haltLook;
+    private GeneralRegisters _registersAtLook;
+    private long _emulatedAtLook;
 
     /// <summary>
     /// Waits until every active vCPU knows of the suspension; leaves early when somebody wants this vCPU meanwhile.
@@ -64,17 +67,34 @@ public sealed partial class VirtualCpu
             _machine.SetHalted(Id, halted: true);
         }
 
+        // A reason to leave may be gone when it is looked at: that wakes nobody.
+        while (!SleepUntilWoken(interruptible))
+        {
+            if (CheckEntryBailout(rip))
+            {
+                return _exit.Code == ExitCode.Suspended ? WaitForSuspension() : Next.Return;
+            }
+        }
+
+        LeaveHalt();
+        return Next.Continue;
+    }
+
+    /// <summary>Sleeps until something wakes the guest, or there seems to be a reason to leave.</summary>
+    /// <returns>Whether something wakes the guest.</returns>
+    private bool SleepUntilWoken(bool interruptible)
+    {
         EnterTimeState(VcpuTimeState.Idle);
         if (_machine.Options.SkipsIdleTime)
         {
             SkipIdleTime(interruptible);
         }
 
-        bool leave = false;
+        bool isWoken;
         lock (_gate)
         {
             _state = VcpuState.Sleeping;
-            while (!HasWakeEvent(interruptible) && !(leave = HasBailoutReason()))
+            while (!(isWoken = HasWakeEvent(interruptible)) && !HasBailoutReason())
             {
                 Monitor.Wait(_gate);
             }
@@ -83,13 +103,7 @@ public sealed partial class VirtualCpu
         }
 
         EnterTimeState(VcpuTimeState.EmulationEngine);
-        if (leave && CheckEntryBailout(rip))
-        {
-            return _exit.Code == ExitCode.Suspended ? WaitForSuspension() : Next.Return;
-        }
-
-        LeaveHalt();
-        return Next.Continue;
+        return isWoken;
     }
 
     /// <summary>Lets time pass until something wakes the guest, there is a reason to leave, or nothing more is to come.</summary>
@@ -119,6 +133,7 @@ public sealed partial class VirtualCpu
     /// <summary>Notes that the guest does not wait in HLT any more.</summary>
     private void LeaveHalt()
     {
+        _isExitDue &= _exit.Code != ExitCode.Hlt;
         if (_isHalted)
         {
             _isHalted = false;
@@ -129,7 +144,7 @@ public sealed partial class VirtualCpu
     private bool HasWakeEvent(bool interruptible) =>
         IsNmiPending
         || _exceptionEvent.IsValid
-        || _exitEvent.IsValid
+        || !_exitEvents.IsEmpty
         || IsRunStatePending
         || (interruptible && (IsExternalInterruptPending || HasChipInterrupt));
 
@@ -242,13 +257,17 @@ public sealed partial class VirtualCpu
     /// </summary>
     private void CheckHaltInHypervisor(IBackendVcpu backend)
     {
-        Volatile.Write(ref _haltCheckRequested, false);
+        int look = Interlocked.Exchange(ref _haltLook, 0);
         bool halted = backend.Activity switch
         {
             BackendActivity.Halted => (backend.GetRegister(RegisterName.Rflags) & (1 << 9)) == 0,
             BackendActivity.Uninitialized or BackendActivity.InitReceived => true,
             _ => false,
         };
-        _machine.SetHalted(Id, halted);
+        GeneralRegisters registers = backend.GeneralRegisters;
+        bool hasExecuted = registers != _registersAtLook || _emulatedInstructions != _emulatedAtLook;
+        _registersAtLook = registers;
+        _emulatedAtLook = _emulatedInstructions;
+        _machine.AnswerLook(Id, look, halted, hasExecuted);
     }
 }

@@ -146,6 +146,8 @@ public sealed partial class VirtualCpu : IVirtualCpu
     internal void ForgetState()
     {
         _exit = default;
+        _isExitDue = false;
+        _readsMmio = false;
         _emulated = null;
         _apic = null;
         ForgetMsrs();
@@ -156,7 +158,7 @@ public sealed partial class VirtualCpu : IVirtualCpu
         _isStep = false;
         _mayBeHalted = false;
         _awaitsHypervisor = false;
-        _exitEvent = default;
+        _exitEvents.Clear();
         _exceptionEvent = default;
         Volatile.Write(ref _nmiPending, false);
         Volatile.Write(ref _nmiPinRaised, false);

@@ -7,17 +7,13 @@ using Vmm.Engine.Faults;
 
 namespace Vmm.Engine;
 
-/// <content>Activation, suspension, pause, debug stops and the detection of halted machines.</content>
+/// <content>Activation, suspension, pause and debug stops.</content>
 public sealed partial class VirtualMachine
 {
-    /// <summary>How long a vCPU must not have exited before somebody looks whether it is halted for good.</summary>
-    private static readonly TimeSpan HaltWatchPeriod = TimeSpan.FromSeconds(1);
-
     private readonly Lock _setsLock = new();
     private VcpuSet _active;
     private VcpuSet _debug;
     private VcpuSet _suspended;
-    private VcpuSet _halted;
     private int _suspendReason;
     private bool _isPaused;
     private TripleFaultReport? _tripleFault;
@@ -157,6 +153,15 @@ public sealed partial class VirtualMachine
 
             Volatile.Write(ref _tripleFault, report);
             Interlocked.Exchange(ref _suspendReason, (int)reason);
+
+            // Those that do not run know of it at once. Later, the VM may have been reset.
+            foreach (VcpuId id in _active)
+            {
+                if (!_vcpus[id.Value].IsInRun)
+                {
+                    _suspended = _suspended.With(id);
+                }
+            }
         }
 
         EngineLog.Suspended(_log, Name, reason);
@@ -165,21 +170,11 @@ public sealed partial class VirtualMachine
             EngineLog.TripleFault(_log, Name, report);
         }
 
-        foreach (VcpuId id in ActiveVcpus)
-        {
-            VirtualCpu cpu = _vcpus[id.Value];
-            if (!cpu.IsInRun)
-            {
-                MarkSuspended(id);
-            }
-
-            cpu.Notify();
-        }
-
+        NotifyActive();
         return true;
     }
 
-    /// <summary>Notes that a vCPU knows of the suspension.</summary>
+    /// <summary>Notes that a vCPU knows of the suspension; the caller owns it, so that the VM is not reset meanwhile.</summary>
     /// <returns>Whether every active vCPU does.</returns>
     internal bool MarkSuspended(VcpuId id)
     {
@@ -207,82 +202,6 @@ public sealed partial class VirtualMachine
         lock (_setsLock)
         {
             return _active.IsSubsetOf(_suspended);
-        }
-    }
-
-    /// <summary>Notes whether a vCPU is halted with interrupts disabled; the last one to halt suspends the VM.</summary>
-    internal void SetHalted(VcpuId id, bool halted)
-    {
-        bool all;
-        lock (_setsLock)
-        {
-            _halted = halted ? _halted.With(id) : _halted.Without(id);
-            all = halted && IsHaltedForGood();
-        }
-
-        if (all)
-        {
-            TrySuspend(SuspendReason.Halt);
-        }
-    }
-
-    /// <summary>
-    /// Notes that a vCPU waits to be started. It suspends the VM only when it had been reset and was the last to execute: a vCPU that
-    /// was never started may have begun to wait before the others were made active.
-    /// </summary>
-    internal void SetNotStarted(VcpuId id, bool hasBeenReset)
-    {
-        if (!_options.DetectHalt)
-        {
-            return;
-        }
-
-        bool all;
-        lock (_setsLock)
-        {
-            bool alone = _halted.IsEmpty;
-            _halted = _halted.With(id);
-            all = hasBeenReset && !alone && IsHaltedForGood();
-        }
-
-        if (all)
-        {
-            TrySuspend(SuspendReason.Halt);
-        }
-    }
-
-    /// <summary>
-    /// Asks the vCPUs that have been quiet whether they are halted. Earlier answers are forgotten first, for all of them: a
-    /// vCPU that was halted may have been woken inside the hypervisor.
-    /// </summary>
-    internal void LookForHalt()
-    {
-        lock (_setsLock)
-        {
-            _halted = VcpuSet.Empty;
-        }
-
-        foreach (VirtualCpu cpu in _vcpus)
-        {
-            if (!cpu.HasExitedSinceLastLook())
-            {
-                cpu.AskWhetherHalted();
-            }
-        }
-    }
-
-    /// <summary>
-    /// Whether every active vCPU is halted and has nothing to wake for: an event that another one sent before it halted is seen here
-    /// even where the target's thread has not run since. Under the lock of the sets.
-    /// </summary>
-    private bool IsHaltedForGood() =>
-        _active.IsSubsetOf(_halted) && !Array.Exists(_vcpus, static cpu => cpu.IsAboutToWake);
-
-    private static void WatchForHalt(object? state)
-    {
-        if (((WeakReference<VirtualMachine>)state!).TryGetTarget(out VirtualMachine? machine) && !machine.IsDisposed)
-        {
-            machine.LookForHalt();
         }
     }
 

@@ -27,7 +27,7 @@ namespace Vmm.Engine;
 /// <summary>One guest over any hypervisor backend.</summary>
 /// <remarks>
 /// Lock order: vCPU ownership, then the memory map's lock, then a vCPU's gate, then <c>_setsLock</c>. No lock is held while
-/// a handler runs or the guest executes.
+/// the guest executes or a handler runs, but for <c>DeviceNotifications.DeliveryLock</c> while collected writes reach theirs.
 /// </remarks>
 public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
 {
@@ -109,6 +109,8 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
             {
                 return;
             }
+
+            RefuseFromHandler("change the topology of");
 
             if (Array.Find(_vcpus, cpu => cpu.IsCpuidFixed) is VirtualCpu fixedCpu)
             {
@@ -274,9 +276,6 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
         _memoryMap.UnmapHostDevice(freeze, address, length);
 
     /// <inheritdoc/>
-    public IVcpuFreeze FreezeVcpus() => new VcpuFreeze(this);
-
-    /// <inheritdoc/>
     public void Reinitialize(IVcpuFreeze freeze, ReinitializeFlags flags = ReinitializeFlags.None)
     {
         RequireFreeze(freeze);
@@ -345,11 +344,7 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
     /// </exception>
     public void Dispose()
     {
-        foreach (VirtualCpu cpu in _vcpus)
-        {
-            cpu.RefuseFromOwnRun();
-        }
-
+        RefuseFromHandler("destroy");
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
         {
             return;
@@ -377,17 +372,6 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
         EngineLog.Destroyed(_log, Name);
     }
 
-    /// <summary>Throws unless a token shows that this VM's vCPUs are frozen by the calling thread.</summary>
-    internal void RequireFreeze(IVcpuFreeze freeze)
-    {
-        ArgumentNullException.ThrowIfNull(freeze);
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
-        if (freeze is not VcpuFreeze { IsHeld: true } token || token.Machine != this)
-        {
-            throw new InvalidOperationException("the token does not freeze this VM's vCPUs, or is disposed");
-        }
-    }
-
     private IBackendVm CreateBackendVm() => HypervisorBackend.CreateVm(new BackendVmOptions(
         Name,
         MaxCpus,
@@ -400,51 +384,4 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
         MsrFilter = _options.MsrFilter,
         DisabledExits = _options.DisabledExits,
     });
-
-    private sealed class VcpuFreeze : IVcpuFreeze
-    {
-        private readonly VirtualMachine _machine;
-
-        public VcpuFreeze(VirtualMachine machine)
-        {
-            ObjectDisposedException.ThrowIf(machine.IsDisposed, machine);
-            _machine = machine;
-            int taken = 0;
-            try
-            {
-                for (; taken < machine._vcpus.Length; taken++)
-                {
-                    machine._vcpus[taken].TakeOwnership();
-                }
-
-                IsHeld = true;
-            }
-            finally
-            {
-                // Whoever destroys the VM meanwhile waits for those that were taken before.
-                for (int i = 0; i < taken && !IsHeld; i++)
-                {
-                    machine._vcpus[i].GiveOwnershipBack();
-                }
-            }
-        }
-
-        public bool IsHeld { get; private set; }
-
-        public IVirtualMachine Machine => _machine;
-
-        public void Dispose()
-        {
-            if (!IsHeld)
-            {
-                return;
-            }
-
-            IsHeld = false;
-            foreach (VirtualCpu cpu in _machine._vcpus)
-            {
-                cpu.GiveOwnershipBack();
-            }
-        }
-    }
 }

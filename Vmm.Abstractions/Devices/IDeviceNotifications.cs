@@ -44,7 +44,7 @@ public interface IDeviceNotifications
     /// </summary>
     /// <remarks>
     /// The handlers of such a range are called for one write at a time. While one is called others wait, so it must not wait for a vCPU. One that
-    /// throws has taken its write.
+    /// throws has taken its write; the writes behind it, and the exit before which they are delivered, are dealt with by the vCPU's next run.
     /// </remarks>
     /// <param name="bus">Where the range is.</param>
     /// <param name="first">Its first address or port.</param>

@@ -6,8 +6,9 @@ namespace Vmm.Abstractions.IoPorts;
 
 /// <summary>Answers accesses to a port (<c>ioport_handler_t</c>).</summary>
 /// <remarks>
-/// Called on the vCPU's thread, possibly on several vCPUs at once, with no lock held. Must not throw and must not run the
-/// vCPU.
+/// Called on the vCPU's thread, which owns the vCPU, possibly on several vCPUs at once, with no lock held but that of a coalesced range. Must
+/// not throw. Cannot run the vCPU nor freeze, change or destroy the VM (<see cref="InvalidOperationException"/>): that is for the thread that
+/// runs the vCPU, behind the run.
 /// </remarks>
 [VmmKernelSymbol("ioport_handler_t")]
 public interface IPortHandler

@@ -34,6 +34,7 @@ public interface IVirtualMachine : IDisposable
     /// On setting, EINVAL: more threads in all than <see cref="MaxCpus"/>; EBUSY: a vCPU has run whose CPUID the hypervisor no
     /// longer changes.
     /// </exception>
+    /// <exception cref="InvalidOperationException">On setting: a handler that one of the VM's vCPUs calls asks.</exception>
     [VmmKernelSymbol("vm_get_topology")]
     [VmmKernelSymbol("vm_set_topology")]
     CpuTopology Topology { get; set; }
@@ -98,8 +99,15 @@ public interface IVirtualMachine : IDisposable
     /// <summary>Lets every vCPU that is stopped for a debugger go on. Any thread.</summary>
     void ResumeVcpusFromDebug();
 
-    /// <summary>Takes ownership of every vCPU, in order, making those in the guest leave it. Any thread.</summary>
-    /// <returns>The token.</returns>
+    /// <summary>
+    /// Takes ownership of every vCPU, in order, making those in the guest leave it. Any thread, but not from a handler. Tokens of one thread
+    /// nest.
+    /// </summary>
+    /// <returns>The token, for this thread.</returns>
+    /// <exception cref="InvalidOperationException">
+    /// A handler that one of the VM's vCPUs calls asks. Two that waited for each other's vCPU would do so for ever: a handler leaves it to the
+    /// thread that runs the vCPU, behind the run.
+    /// </exception>
     IVcpuFreeze FreezeVcpus();
 
     /// <summary>

@@ -6,8 +6,9 @@ namespace Vmm.Abstractions.Memory;
 
 /// <summary>Answers accesses to a range of guest-physical addresses that has no memory behind it.</summary>
 /// <remarks>
-/// Called on the vCPU's thread, possibly on several vCPUs at once, with no lock held. Must not throw and must not run the
-/// vCPU. An access that crosses a page comes as two.
+/// Called on the vCPU's thread, which owns the vCPU, possibly on several vCPUs at once, with no lock held but that of a coalesced range. Must
+/// not throw. Cannot run the vCPU nor freeze, change or destroy the VM (<see cref="InvalidOperationException"/>): that is for the thread that
+/// runs the vCPU, behind the run. An access that crosses a page comes as two.
 /// </remarks>
 public interface IMmioHandler
 {

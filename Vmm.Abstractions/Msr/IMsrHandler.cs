@@ -4,8 +4,8 @@ namespace Vmm.Abstractions.Msr;
 
 /// <summary>Answers RDMSR and WRMSR for a range of registers.</summary>
 /// <remarks>
-/// Called on the vCPU's thread, possibly on several vCPUs at once, with no lock held. Must not throw and must not run the
-/// vCPU.
+/// Called on the vCPU's thread, which owns the vCPU, possibly on several vCPUs at once, with no lock held. Must not throw. Cannot run the vCPU
+/// nor freeze, change or destroy the VM (<see cref="InvalidOperationException"/>): that is for the thread that runs the vCPU, behind the run.
 /// </remarks>
 public interface IMsrHandler
 {

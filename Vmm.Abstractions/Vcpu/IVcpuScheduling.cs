@@ -20,14 +20,22 @@ public interface IVcpuScheduling
     /// <summary>Changes who has the vCPU.</summary>
     /// <param name="state">The new state.</param>
     /// <param name="fromIdle">
-    /// Whether to wait until the vCPU is idle first, making a running guest leave: this takes ownership.
+    /// Whether to wait until the vCPU is idle first, making a running guest leave: this takes ownership, and a later transition to idle gives
+    /// it back.
     /// </param>
-    /// <exception cref="VmmException">EBUSY: there is no such transition.</exception>
+    /// <exception cref="VmmException">
+    /// EBUSY: there is no such transition, or to idle: this thread has not taken the vCPU by this member, but by a run, a token or
+    /// <see cref="Acquire"/>, which give it back themselves.
+    /// </exception>
     [VmmKernelSymbol("vcpu_set_state")]
     void SetState(VcpuState state, bool fromIdle);
 
-    /// <summary>Takes ownership, waiting for another owner; disposing it gives it back. Any thread.</summary>
-    /// <returns>The ownership. On a thread that has it already, a nested one.</returns>
+    /// <summary>
+    /// Takes ownership, waiting for another owner; disposing it, on the same thread, gives it back. Any thread. A handler that waits for
+    /// another vCPU waits for as long as that one's handler runs: two that wait for each other do so until the VM is disposed.
+    /// </summary>
+    /// <returns>The ownership. On a thread that has it already, a nested one. Disposed on another thread, it throws and is as it was.</returns>
+    /// <exception cref="ThreadInterruptedException">The thread was interrupted while it waited; it has taken nothing.</exception>
     IDisposable Acquire();
 
     /// <summary>

@@ -31,7 +31,7 @@ public interface IVirtualCpu : IVcpuRegisters, IVcpuEvents, IVcpuScheduling
     /// </summary>
     /// <remarks>
     /// Allocates nothing. A pending exit is reported again, without the guest having run, until it is fulfilled or
-    /// discarded.
+    /// discarded. An exception of a handler comes out; what the guest did is then pending, or is dealt with by the next run.
     /// </remarks>
     /// <param name="entry">What to do before the guest goes on.</param>
     /// <returns>
@@ -41,6 +41,9 @@ public interface IVirtualCpu : IVcpuRegisters, IVcpuEvents, IVcpuScheduling
     /// <exception cref="VmmException">
     /// EINVAL: the vCPU is not active, or the answer does not match what is pending; EBUSY: the VM is paused, and
     /// <see cref="VirtualMachineOptions.PauseRefusesRuns"/> is set; otherwise what the host refused.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// The calling thread has frozen the VM's vCPUs, or a handler that this vCPU calls asks.
     /// </exception>
     [VmmKernelSymbol("vm_run")]
     ref readonly VmExit Run(in VmEntry entry);

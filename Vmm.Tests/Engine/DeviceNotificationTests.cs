@@ -147,4 +147,74 @@ public sealed class DeviceNotificationTests : EngineFixture
 
         port.Accesses.Should().Equal((false, 0x10, 1, 2));
     }
+
+    [Test]
+    public void Halt_stands_although_a_write_collected_before_it_throws()
+    {
+        FakeVcpu guest = Start().ThenHlt(interruptible: false).ThenPause();
+        ThrowAtCollectedWrite();
+
+        Run().Suspended.Should().Be(SuspendReason.Halt);
+        Cpu.Counters.HaltExits.Should().Be(1);
+        guest.Entries.Should().Be(1);
+    }
+
+    [Test]
+    public void Halt_that_is_due_ends_when_RIP_is_moved()
+    {
+        Start().ThenHlt(interruptible: false).ThenPause();
+        ThrowAtCollectedWrite();
+
+        Cpu.SetRegister(Vmm.Abstractions.Registers.RegisterName.Rip, 0x100);
+
+        Run().Code.Should().Be(ExitCode.Pause);
+    }
+
+    [Test]
+    public void Shutdown_stands_although_a_write_collected_before_it_throws()
+    {
+        Start().ThenExit(ExitCode.Shutdown).ThenPause();
+        ThrowAtCollectedWrite();
+
+        Run().Suspended.Should().Be(SuspendReason.TripleFault);
+    }
+
+    [Test]
+    public void Access_behind_a_collected_write_that_throws_reaches_its_handler_at_the_next_run()
+    {
+        FakePort port = new();
+        Machine.Ports.Attach(0x20, port);
+        Start().ThenOut(0x20, 1, 5).ThenPause();
+        ThrowAtCollectedWrite();
+        port.Accesses.Should().BeEmpty();
+
+        Run().Code.Should().Be(ExitCode.Pause);
+
+        port.Accesses.Should().Equal((false, 0x20, 1, 5));
+    }
+
+    [Test]
+    public void Access_behind_a_collected_write_that_throws_can_be_answered_by_the_caller()
+    {
+        FakePort port = new() { Outcome = () => throw new InvalidOperationException("the caller has answered") };
+        Machine.Ports.Attach(0x20, port);
+        FakeVcpu guest = Start().ThenIn(0x20, 1).ThenPause();
+        ThrowAtCollectedWrite();
+        Cpu.Pending.Should().Be(PendingOperation.Exit);
+
+        Run(VmEntry.FulfillPort(Cpu.Exit.Port, 9)).Code.Should().Be(ExitCode.Pause);
+
+        guest.Answers.Should().Equal((9ul, Vmm.Abstractions.Msr.MsrOutcome.Handled));
+    }
+
+    /// <summary>Runs the guest to its next exit, before which there is a write whose handler throws.</summary>
+    private void ThrowAtCollectedWrite()
+    {
+        Machine.Coalesce(BusKind.Port, 0x10, 1);
+        IDisposable attached = Machine.Ports.Attach(0x10, new FakePort { During = _ => throw new TimeZoneNotFoundException() });
+        BackendVm.Collected.Enqueue(new CollectedWrite(BusKind.Port, 0x10, 1, 1));
+        Action run = () => Run();
+        run.Should().Throw<TimeZoneNotFoundException>();
+        attached.Dispose();
+    }
 }

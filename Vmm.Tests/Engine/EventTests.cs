@@ -342,4 +342,31 @@ public sealed class EventTests : EngineFixture
             return vector;
         }
     }
+
+    [Test]
+    public void Exception_that_the_hypervisor_has_pending_comes_before_the_engines_events()
+    {
+        FakeVcpu guest = Start().ThenExit(ExitCode.Bogus).ThenExit(ExitCode.Bogus).ThenExit(ExitCode.Bogus).ThenPause();
+        EventInformation trap = EventInformation.Create(EventType.HardwareException, 1);
+        guest.Events = guest.Events with { Pending = trap };
+        Cpu.SetExitEvent(Interrupt);
+        Cpu.Inject(GuestException.InvalidOpcode());
+
+        Run();
+
+        guest.Delivered.Select(info => info.Vector).Should().Equal(1, 6, 0x30);
+    }
+
+    [Test]
+    public void New_event_cut_short_takes_the_place_of_all_that_wait()
+    {
+        Cpu.SetExitEvent(Interrupt);
+        Cpu.Inject(GuestException.InvalidOpcode());
+        Cpu.TryTakeEntryEvent(out _).Should().BeTrue();
+        Cpu.GetPendingEvents().ExitEvent.Should().Be(Interrupt, "the exception went first");
+
+        Cpu.SetExitEvent(EventInformation.None);
+
+        Cpu.TryTakeEntryEvent(out _).Should().BeFalse();
+    }
 }

@@ -56,6 +56,33 @@ public sealed class HaltAndStartTests : EngineFixture
     }
 
     [Test]
+    public void Blocks_that_come_and_go_do_not_wake()
+    {
+        Use(Options() with { DetectHalt = false });
+        FakeVcpu guest = Start().ThenHlt(interruptible: false).ThenPause();
+        Background runner = Background.Start(() =>
+        {
+            while (Run().Code == ExitCode.RequestIdle)
+            {
+            }
+        });
+        Background.Until(() => Cpu.GetState(out _) == VcpuState.Sleeping);
+
+        List<Background> blockers = [.. Enumerable.Range(0, 2).Select(_ => Background.Start(() =>
+        {
+            for (int i = 0; i < 20_000 && guest.Entries == 1; i++)
+            {
+                Cpu.BlockRun().Dispose();
+            }
+        }))];
+        blockers.ForEach(blocker => blocker.Join());
+
+        guest.Entries.Should().Be(1, "nothing has woken the guest");
+        Machine.Suspend(SuspendReason.Reset);
+        runner.Join();
+    }
+
+    [Test]
     public void Exception_injected_by_the_owner_wakes()
     {
         FakeVcpu guest = Start().ThenHlt(interruptible: true).ThenPause();
@@ -180,6 +207,67 @@ public sealed class HaltAndStartTests : EngineFixture
 
         runners.ForEach(runner => runner.Join());
         Machine.SuspendReason.Should().Be(SuspendReason.Halt);
+    }
+
+    [Test]
+    public void Vcpu_that_another_one_wakes_between_their_answers_does_not_count_as_halted()
+    {
+        Use(Options() with { InterruptControllerMode = InterruptControllerMode.Kernel });
+        FakeVcpu first = Start(0);
+        FakeVcpu second = Start(1);
+        first.WhenEmpty = FakeVcpu.Spin;
+        second.WhenEmpty = FakeVcpu.Spin;
+        int asked = 0;
+        bool isWoken = false;
+        first.ActivityWhenAsked = () =>
+        {
+            BackendActivity activity = Volatile.Read(ref isWoken) ? BackendActivity.Runnable : BackendActivity.Halted;
+            Interlocked.Increment(ref asked);
+            return activity;
+        };
+        second.ActivityWhenAsked = () =>
+        {
+            Background.Until(() => Volatile.Read(ref asked) >= 1);
+            Volatile.Write(ref isWoken, true);
+            return BackendActivity.Halted;
+        };
+
+        LookAtTwo(first, second, () => Volatile.Read(ref asked) >= 2);
+    }
+
+    [Test]
+    public void Vcpu_that_has_executed_between_its_two_answers_does_not_count_as_halted()
+    {
+        Use(Options() with { InterruptControllerMode = InterruptControllerMode.Kernel });
+        FakeVcpu first = Start(0);
+        FakeVcpu second = Start(1);
+        first.WhenEmpty = FakeVcpu.Spin;
+        second.WhenEmpty = FakeVcpu.Spin;
+        int asked = 0;
+        first.ActivityWhenAsked = () =>
+        {
+            first.SetRegister(RegisterName.Rip, 0x100ul + (ulong)Interlocked.Increment(ref asked));
+            return BackendActivity.Halted;
+        };
+        second.Activity = BackendActivity.Halted;
+
+        LookAtTwo(first, second, () => Volatile.Read(ref asked) >= 2);
+    }
+
+    /// <summary>Looks until something was seen, while both execute, and expects that the VM is not found halted.</summary>
+    private void LookAtTwo(FakeVcpu first, FakeVcpu second, Func<bool> isSeen)
+    {
+        List<Background> runners = [.. Enumerable.Range(0, 2).Select(id => Background.Start(() =>
+            CpuOf(id).Run(VmEntry.Default).Code.Should().Be(ExitCode.Bogus)))];
+        Background.Until(() => first.IsInGuest && second.IsInGuest);
+        Machine.LookForHalt();
+        Machine.LookForHalt();
+        Background.Until(() => (isSeen() && first.IsInGuest && second.IsInGuest) || runners.Exists(runner => runner.IsFinished));
+
+        Machine.SuspendReason.Should().Be(SuspendReason.None);
+        Cpu.RequestYield();
+        CpuOf(1).RequestYield();
+        runners.ForEach(runner => runner.Join());
     }
 
     [Test]

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using Serilog;
+using Serilog.Core;
+using Serilog.Events;
 using Vmm.Abstractions.Cpuid;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Events;
@@ -7,6 +10,7 @@ using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Engine;
 using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
@@ -204,6 +208,37 @@ public sealed class ReinitializeTests : EngineFixture
         Machine.Denormalize(default).Nanoseconds.Should().BeGreaterThan(before);
     }
 
+    [Test]
+    public void Suspension_whose_thread_is_slow_marks_nobody_in_the_VMs_next_life()
+    {
+        using ManualResetEventSlim isLogging = new();
+        using ManualResetEventSlim mayGoOn = new();
+        using Logger log = new LoggerConfiguration().MinimumLevel.Verbose().WriteTo.Sink(new SlowSink(() =>
+        {
+            if (Thread.CurrentThread.Name == nameof(Machine.Suspend))
+            {
+                isLogging.Set();
+                mayGoOn.Wait();
+            }
+        })).CreateLogger();
+        Use(new VirtualMachineFactory(Backend, log).Create(Options("slow")));
+        Start();
+        Background suspender = Background.Start(() =>
+        {
+            Thread.CurrentThread.Name = nameof(Machine.Suspend);
+            Machine.Suspend(SuspendReason.PowerOff);
+        });
+        isLogging.Wait();
+        Reinitialize();
+        Start();
+
+        mayGoOn.Set();
+        suspender.Join();
+
+        Machine.SuspendedVcpus.IsEmpty.Should().BeTrue("the suspension was of the life before");
+        Reinitializing().ShouldFail(VmmError.EBUSY);
+    }
+
     private void Reinitialize(ReinitializeFlags flags = ReinitializeFlags.None)
     {
         using IVcpuFreeze freeze = Machine.FreezeVcpus();
@@ -211,4 +246,9 @@ public sealed class ReinitializeTests : EngineFixture
     }
 
     private Action Reinitializing(ReinitializeFlags flags = ReinitializeFlags.None) => () => Reinitialize(flags);
+
+    private sealed class SlowSink(Action whenWritten) : ILogEventSink
+    {
+        public void Emit(LogEvent logEvent) => whenWritten();
+    }
 }

@@ -382,4 +382,27 @@ public sealed class RunProtocolTests : EngineFixture
         {
         }
     }
+
+    [Test]
+    public void Read_that_was_answered_before_a_yield_retires_before_an_interrupt_comes()
+    {
+        Machine.ExternalInterruptSource = new VectorSource(0x30);
+        FakeVcpu guest = Start().ThenMmioRead(0x9000, 4).ThenPause().ThenPause();
+        guest.SetRegister(RegisterName.Rflags, 0x202);
+        guest.AtRetirement = () => guest.SetRegister(RegisterName.InterruptShadow, 1);
+        MmioExit request = Run().Mmio;
+        Cpu.RequestYield();
+        Run(VmEntry.FulfillMmio(request, 1)).Code.Should().Be(ExitCode.Bogus);
+        Cpu.InjectExternalInterrupt();
+
+        Run().Code.Should().Be(ExitCode.Pause);
+
+        guest.Delivered.Should().BeEmpty("the instruction was one that holds interrupts back");
+        guest.InterruptWindowRequested.Should().BeTrue();
+    }
+
+    private sealed class VectorSource(byte vector) : Vmm.Abstractions.Events.IExternalInterruptSource
+    {
+        public byte Acknowledge() => vector;
+    }
 }

@@ -172,15 +172,11 @@ public sealed class SecondChanceTests : EngineFixture
     {
         // div cl, with zero in CL
         Load(0xf6, 0xf1);
-        FakeStep look = (FakeVcpu vcpu, ref VmExit exit) =>
-        {
-            vcpu.Events.Pending.Should().Be(EventInformation.Create(EventType.HardwareException, 0));
-            exit.Set(ExitCode.Pause, 0);
-        };
-        ThenFailure().Then(look);
+        ThenFailure().ThenPause();
 
         Run().Code.Should().Be(ExitCode.Pause);
 
+        Guest.Delivered.Should().Equal(EventInformation.Create(EventType.HardwareException, 0));
         Cpu.GetRegister(RegisterName.Rip).Should().Be(Code, "a fault lies in front of its instruction");
         Cpu.Counters.Exceptions.Should().Be(1);
     }
@@ -447,5 +443,29 @@ public sealed class SecondChanceTests : EngineFixture
         byte[] bytes = new byte[length];
         Machine.Memory.TryRead(At(address), bytes).Should().BeTrue();
         return bytes;
+    }
+
+    [Test]
+    public void Events_that_wait_come_after_a_fault_of_the_one_that_the_engine_delivers()
+    {
+        Load(0x90);
+        EventInformation interrupt = EventInformation.Create(EventType.HardwareInterrupt, 0x31);
+        EventInformation waiting = EventInformation.Create(EventType.HardwareInterrupt, 0x30);
+        EventInformation fault = EventInformation.Create(EventType.HardwareException, 13);
+        Cpu.SetSegmentDescriptor(RegisterName.Idtr, new SegmentDescriptor(0, 3, default));
+        Guest.CutDelivery(interrupt);
+        Cpu.SetExitEvent(waiting);
+        Cpu.Inject(GuestException.InvalidOpcode());
+        Guest.Then((FakeVcpu vcpu, ref VmExit exit) =>
+        {
+            vcpu.CutDelivery(interrupt);
+            exit.SetInstructionEmulation(new InstructionEmulationExit([0x90], 1, 1), Code);
+        });
+        Guest.ThenExit(ExitCode.Bogus).ThenExit(ExitCode.Bogus).ThenExit(ExitCode.Bogus).ThenPause();
+
+        Run().Code.Should().Be(ExitCode.Pause);
+
+        Guest.Delivered.Should().Equal(
+            interrupt, fault, EventInformation.Create(EventType.HardwareException, 6), interrupt, waiting);
     }
 }

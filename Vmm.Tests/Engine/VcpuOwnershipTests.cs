@@ -66,15 +66,173 @@ public sealed class VcpuOwnershipTests : EngineFixture
     }
 
     [Test]
-    public void Ownership_cannot_be_given_back_by_another_thread()
+    public void Ownership_is_given_back_by_the_thread_that_took_it_even_when_another_one_has_tried()
     {
         IDisposable ownership = Cpu.Acquire();
-        Background other = Background.Start(ownership.Dispose);
-        Action join = other.Join;
+        Action other = Background.Start(ownership.Dispose).Join;
 
-        join.Should().Throw<InvalidOperationException>();
+        other.Should().Throw<InvalidOperationException>();
         Cpu.GetState(out _).Should().Be(VcpuState.Frozen);
-        Cpu.SetState(VcpuState.Idle, fromIdle: false);
+        ownership.Dispose();
+        Cpu.GetState(out _).Should().Be(VcpuState.Idle);
+    }
+
+    [Test]
+    public void Ownership_of_one_thread_is_not_given_back_by_the_present_owner()
+    {
+        IDisposable first = Cpu.Acquire();
+        Background.Start(() =>
+        {
+            using IDisposable second = CpuOf(1).Acquire();
+            first.Invoking(ownership => ownership.Dispose()).Should().Throw<InvalidOperationException>();
+        }).Join();
+
+        first.Dispose();
+        Cpu.GetState(out _).Should().Be(VcpuState.Idle);
+    }
+
+    [Test]
+    public void Token_is_given_back_by_the_thread_that_froze_even_when_another_one_has_tried()
+    {
+        IVcpuFreeze freeze = Machine.FreezeVcpus();
+        Action other = Background.Start(freeze.Dispose).Join;
+
+        other.Should().Throw<InvalidOperationException>();
+        Cpu.GetState(out _).Should().Be(VcpuState.Frozen);
+        freeze.Dispose();
+        Enumerable.Range(0, 4).Select(id => CpuOf(id).GetState(out _)).Should().OnlyContain(state => state == VcpuState.Idle);
+    }
+
+    [Test]
+    public void Token_of_another_thread_changes_nothing()
+    {
+        Map(0, Page);
+        using IVcpuFreeze freeze = Machine.FreezeVcpus();
+
+        Action other = Background.Start(() => Machine.MemoryMap.Unmap(freeze, At(0), Page)).Join;
+
+        other.Should().Throw<InvalidOperationException>();
+        Machine.MemoryMap.IsAllocated(At(0)).Should().BeTrue();
+    }
+
+    [Test]
+    public void Thread_that_has_frozen_the_vCPUs_runs_none_of_them()
+    {
+        FakeVcpu guest = Start().ThenPause();
+        IVcpuFreeze outer = Machine.FreezeVcpus();
+        Machine.FreezeVcpus().Dispose();
+        Action run = () => Run();
+
+        run.Should().Throw<InvalidOperationException>("the inner token is not the last one");
+        guest.Entries.Should().Be(0);
+        outer.Dispose();
+        Run().Code.Should().Be(ExitCode.Pause);
+    }
+
+    [Test]
+    public void Interrupted_waiter_leaves_the_vCPU_to_those_behind_and_before()
+    {
+        IDisposable owned = Cpu.Acquire();
+        List<int> order = [];
+        List<int> gaveUp = [];
+        Thread[] waiters = [.. Enumerable.Range(0, 5).Select(number => new Thread(() =>
+        {
+            try
+            {
+                using IDisposable taken = Cpu.Acquire();
+                order.Add(number);
+            }
+            catch (ThreadInterruptedException)
+            {
+                gaveUp.Add(number);
+            }
+        })
+        { IsBackground = true })];
+        foreach (Thread waiter in waiters)
+        {
+            waiter.Start();
+            Background.Until(() => waiter.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
+        }
+
+        foreach (int number in (int[])[3, 2, 0])
+        {
+            waiters[number].Interrupt();
+            waiters[number].Join();
+        }
+
+        owned.Dispose();
+
+        Background.Until(() => waiters.All(waiter => !waiter.IsAlive));
+        gaveUp.Should().Equal(3, 2, 0);
+        order.Should().Equal(1, 4);
+        Background.Start(() => Cpu.Acquire().Dispose()).Join();
+    }
+
+    [Test]
+    public void Last_waiter_that_gives_up_takes_its_request_back()
+    {
+        Start().ThenPause();
+        IDisposable owned = Cpu.Acquire();
+        Thread waiter = new(() => ((Action)(() => Cpu.Acquire())).Should().Throw<ThreadInterruptedException>()) { IsBackground = true };
+        waiter.Start();
+        Background.Until(() => waiter.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
+        waiter.Interrupt();
+        waiter.Join();
+
+        Run().Code.Should().Be(ExitCode.Pause, "nobody wants the vCPU any more");
+        owned.Dispose();
+    }
+
+    [Test]
+    public void Interrupted_destruction_comes_to_its_end()
+    {
+        VirtualMachine machine = Machine;
+        IDisposable owned = Cpu.Acquire();
+        bool isInterrupted = false;
+        Thread destroyer = new(() =>
+        {
+            machine.Dispose();
+            try
+            {
+                Thread.CurrentThread.Join();
+            }
+            catch (ThreadInterruptedException)
+            {
+                isInterrupted = true;
+            }
+        })
+        { IsBackground = true };
+        destroyer.Start();
+        Background.Until(() => machine.IsDisposed && destroyer.ThreadState.HasFlag(ThreadState.WaitSleepJoin));
+        destroyer.Interrupt();
+        FakeVm host = (FakeVm)machine.BackendVm;
+        host.IsDisposed.Should().BeFalse("somebody has a vCPU");
+
+        owned.Dispose();
+
+        destroyer.Join();
+        host.IsDisposed.Should().BeTrue();
+        isInterrupted.Should().BeTrue("the interruption comes at the next wait");
+    }
+
+    [Test]
+    public void By_hand_only_what_was_taken_by_hand_is_given_back()
+    {
+        Action giveBack = () => Cpu.SetState(VcpuState.Idle, fromIdle: false);
+        using (Cpu.Acquire())
+        {
+            giveBack.ShouldFail(VmmError.EBUSY);
+        }
+
+        using (Machine.FreezeVcpus())
+        {
+            giveBack.ShouldFail(VmmError.EBUSY);
+            Cpu.SetState(VcpuState.Frozen, fromIdle: true);
+            giveBack.Should().NotThrow();
+            giveBack.ShouldFail(VmmError.EBUSY);
+            Cpu.GetState(out _).Should().Be(VcpuState.Frozen);
+        }
+
         Cpu.GetState(out _).Should().Be(VcpuState.Idle);
     }
 
@@ -183,7 +341,7 @@ public sealed class VcpuOwnershipTests : EngineFixture
     }
 
     [Test]
-    public void Handler_may_freeze_neither_from_afar_nor_change_the_map_of_another_VM()
+    public void Token_does_not_change_the_map_of_another_VM()
     {
         using IVcpuFreeze freeze = Machine.FreezeVcpus();
         Action map = () => Create(Options("other")).MemoryMap.AllocateSegment(freeze, new SegmentId(0), Page, true);

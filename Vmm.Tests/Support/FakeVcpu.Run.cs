@@ -57,6 +57,9 @@ internal sealed partial class FakeVcpu
 
     public int Nmis { get; private set; }
 
+    /// <summary>What happens when an answered instruction retires, besides what every one does.</summary>
+    public Action? AtRetirement { get; set; }
+
     public PendingOperation Pending { get; private set; }
 
     public Span<byte> ExitData => _exitData.AsSpan(0, _exitDataCount);
@@ -118,6 +121,11 @@ internal sealed partial class FakeVcpu
         {
             Delivered.Add(_events.Injected);
             _events = _events with { Injected = default };
+        }
+        else if (_events.Pending.IsValid)
+        {
+            Delivered.Add(_events.Pending);
+            _events = _events with { Pending = default };
         }
 
         if (InterruptWindowRequested && IsReadyForInterrupt)
@@ -260,6 +268,7 @@ internal sealed partial class FakeVcpu
         _registers[(int)RegisterName.Rip] += (ulong)_length;
         _length = 0;
         ApplyHeldWrites();
+        AtRetirement?.Invoke();
         return true;
     }
 

@@ -59,7 +59,14 @@ internal sealed partial class FakeVcpu : IBackendVcpu
     /// <summary>The registers in the order in which they were written, for those who look at the order.</summary>
     public List<RegisterName> Writes { get; } = [];
 
-    public BackendActivity Activity { get; set; }
+    public BackendActivity Activity
+    {
+        get => ActivityWhenAsked?.Invoke() ?? field;
+        set;
+    }
+
+    /// <summary>What it does when somebody looks, if that differs from one look to the next.</summary>
+    public Func<BackendActivity>? ActivityWhenAsked { get; set; }
 
     public bool InterruptWindowRequested { get; set; }
 
