@@ -45,6 +45,12 @@ internal sealed class OracleCase
         {
             _registers[3] = address + 1024;
         }
+
+        if (Decoder.Decode(_code, CodeSize.Bits64, out Instruction instruction) == DecodeStatus.Decoded
+            && instruction.Operation is Operation.F2xm1 or Operation.Fyl2xp1)
+        {
+            OracleFloats.DrawSmall(random, _extended);
+        }
     }
 
     /// <summary>Executes on both sides; false if the instruction is not fit for the stub or does not complete.</summary>
@@ -106,7 +112,7 @@ internal sealed class OracleCase
             return $"{about}memory at {at:X} is {native.Memory[at]:X2}, ours {window[at]:X2}";
         }
 
-        return ExtendedComparison.Difference(native.ExtendedOutput, state.Extended.Image) is { } vector ? about + vector : null;
+        return ExtendedComparison.Difference(native.ExtendedOutput, state.Extended.Image, ulps: OracleComparison.Ulps(instruction.Operation)) is { } vector ? about + vector : null;
     }
 
     private CpuState NewState()

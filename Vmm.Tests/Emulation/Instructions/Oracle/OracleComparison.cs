@@ -18,13 +18,17 @@ internal static class OracleComparison
     /// <param name="instruction">The instruction.</param>
     /// <param name="rcx">RCX before it.</param>
     /// <param name="operand">The linear address of its operand in memory.</param>
-    internal static OracleDifference? Difference(OracleGuest guest, CpuState state, byte[] memory, in Instruction instruction, ulong rcx, ulong operand)
+    /// <param name="frame">Where a frame of an exception is if not on top of the stack.</param>
+    /// <param name="undefined">Flags that are undefined beside those of the instruction's page.</param>
+    internal static OracleDifference? Difference(
+        OracleGuest guest, CpuState state, byte[] memory, in Instruction instruction, ulong rcx, ulong operand, ulong? frame = null,
+        ulong undefined = 0)
     {
         Span<ulong> theirs = stackalloc ulong[16];
         KvmConversion.General(in guest.Registers, theirs);
         ulong count = UndefinedFlags.ShiftCount(in instruction, rcx);
         bool undefinedResult = UndefinedFlags.HasUndefinedResult(in instruction, count);
-        ulong undefinedFlags = UndefinedFlags.Of(in instruction, count);
+        ulong undefinedFlags = UndefinedFlags.Of(in instruction, count) | undefined;
         if (guest.Registers.Rip != state.Rip)
         {
             return Text(OracleAspect.Rip, "RIP", guest.Registers.Rip, state.Rip);
@@ -60,7 +64,7 @@ internal static class OracleComparison
         }
 
         return SystemDifference(guest, state)
-            ?? MemoryDifference(guest, state, memory, undefinedResult ? operand : ulong.MaxValue, undefinedFlags & OracleState.StatusFlags)
+            ?? MemoryDifference(guest, state, memory, undefinedResult ? operand : ulong.MaxValue, undefinedFlags & OracleState.StatusFlags, frame)
             ?? (ExtendedComparison.Difference(guest.Extended, state.Extended.Image, HasEnteredMmx(state, in instruction), Ulps(instruction.Operation))
                 is { } vectors ? new OracleDifference(OracleAspect.Vectors, vectors) : null);
     }
@@ -77,7 +81,7 @@ internal static class OracleComparison
     /// Transcendental results are less than one unit from the exact one when they are rounded to nearest (volume 1, section 8.3.10), so that two
     /// processors' may be two apart, and rounded differently.
     /// </summary>
-    private static int Ulps(Operation operation) => operation is Operation.Fsin or Operation.Fcos or Operation.Fsincos or Operation.Fptan
+    internal static int Ulps(Operation operation) => operation is Operation.Fsin or Operation.Fcos or Operation.Fsincos or Operation.Fptan
         or Operation.Fpatan or Operation.F2xm1 or Operation.Fyl2x or Operation.Fyl2xp1 ? 2 : 0;
 
     private static OracleDifference? SystemDifference(OracleGuest guest, CpuState state)
@@ -147,11 +151,12 @@ internal static class OracleComparison
     /// <summary>
     /// Undefined flags may have got into the frame on a handler's stack; <paramref name="undefined"/> is where an undefined result was written.
     /// </summary>
-    private static OracleDifference? MemoryDifference(OracleGuest guest, CpuState state, ReadOnlySpan<byte> ours, ulong undefined, ulong undefinedFlags)
+    private static OracleDifference? MemoryDifference(
+        OracleGuest guest, CpuState state, ReadOnlySpan<byte> ours, ulong undefined, ulong undefinedFlags, ulong? frame)
     {
         const int FrameLength = 64;
         ReadOnlySpan<byte> theirs = guest.Memory;
-        ulong stack = state.Segments[(int)SegmentName.Ss].Base + state.General[4];
+        ulong stack = frame ?? state.Segments[(int)SegmentName.Ss].Base + state.General[4];
         int from = 0;
         while (from < ours.Length)
         {

@@ -53,6 +53,9 @@ internal readonly record struct OracleEnd(Instruction Instruction, ReadOnlyMemor
     /// <summary>The vector in whose handler KVM ended, or -1.</summary>
     internal int Theirs { get; init; }
 
+    /// <summary>Bits of CR4 whose features KVM does not offer to a guest.</summary>
+    internal ulong RefusedControls { get; init; }
+
     internal Operation Operation => Instruction.Operation;
 
     /// <summary>Whether a single-step trap is due behind it.</summary>

@@ -36,7 +36,9 @@ internal sealed class OracleGuest : IDisposable
         _memory = MemoryMapping.Create(OracleLayout.Size);
         _vm.SetUserMemoryRegion(0, KvmMemoryRegionFlags.None, 0, _memory, 0, OracleLayout.Size);
         _vcpu = _vm.CreateVcpu(0);
-        _vcpu.SetCpuid2(_system.GetSupportedCpuid());
+        KvmCpuidEntry2[] offered = _system.GetSupportedCpuid();
+        RefusedControls = Refused(offered);
+        _vcpu.SetCpuid2(offered);
         _vcpu.BeginSession();
         _vcpu.GetSregs(out _systemRegisters);
         _extended = new byte[Math.Max(_vcpu.XsaveLength, ExtendedState.Size)];
@@ -70,6 +72,9 @@ internal sealed class OracleGuest : IDisposable
     /// processor and then says #UD. So do hosts that run user mode only; the same with a stack pointer that is not canonical.
     /// </summary>
     internal bool InterpretsFaults { get; }
+
+    /// <summary>Bits of CR4 whose features KVM does not offer to a guest, and therefore refuses.</summary>
+    internal ulong RefusedControls { get; }
 
     internal string Failure { get; private set; } = "";
 
@@ -112,6 +117,24 @@ internal sealed class OracleGuest : IDisposable
         _registers = page.SyncRegs.Regs;
         _systemRegisters = page.SyncRegs.Sregs;
         return exit;
+    }
+
+    /// <summary>UMIP, 57-bit addresses, PCIDs, SMEP, SMAP and protection keys.</summary>
+    private static ulong Refused(ReadOnlySpan<KvmCpuidEntry2> offered)
+    {
+        ulong refused = 1 << 11 | 1 << 12 | 1 << 17 | 1 << 20 | 1 << 21 | 1 << 22;
+        foreach (ref readonly KvmCpuidEntry2 leaf in offered)
+        {
+            refused &= leaf.Function switch
+            {
+                1 when (leaf.Ecx & 1 << 17) != 0 => ~(1UL << 17),
+                7 when leaf.Index == 0 => ~((leaf.Ecx >> 2 & 1UL) << 11 | (leaf.Ecx >> 16 & 1UL) << 12 | (leaf.Ebx >> 7 & 1UL) << 20
+                    | (leaf.Ebx >> 20 & 1UL) << 21 | (leaf.Ecx >> 3 & 1UL) << 22),
+                _ => ulong.MaxValue,
+            };
+        }
+
+        return refused;
     }
 
     private bool RunProbe(CpuState state, ReadOnlySpan<byte> code)

@@ -109,10 +109,11 @@ internal sealed class OracleRun : IDisposable
                 Registers = registers,
                 StackAfter = _state.General[4],
                 OperandAddress = _operandAddress,
+                RefusedControls = _guest.RefusedControls,
                 Ours = OracleEnd.Vector(_state.Rip),
                 Theirs = OracleEnd.Vector(_guest.Registers.Rip),
             };
-            if (KvmDifferences.Reason(in end, _guest.InterpretsFaults) is { } reason)
+            if ((OtherEnd(before, after, in end, rcx) ?? KvmDifferences.Reason(in end, _guest.InterpretsFaults)) is { } reason)
             {
                 Explained[reason] = Explained.GetValueOrDefault(reason) + 1;
                 return false;
@@ -129,6 +130,35 @@ internal sealed class OracleRun : IDisposable
         Compared++;
         Faulted += OracleEnd.Vector(_state.Rip) >= 0 ? 1 : 0;
         return true;
+    }
+
+    /// <summary>Why the other side's end is as good as the executor's, or null if it is none that the executor can be led to.</summary>
+    private string? OtherEnd(CpuStateCopy before, CpuStateCopy after, in OracleEnd end, ulong rcx)
+    {
+        OracleEnd copy = end;
+        Instruction instruction = end.Instruction;
+        OracleAlternative[] others = _guest.InterpretsFaults && _mode != OracleMode.User64 ? OracleAlternative.OfInterpreter : OracleAlternative.OfProcessors;
+        foreach (OracleAlternative other in others.Where(other => other.Applies(copy)))
+        {
+            before.Restore(_state);
+            _drawn.CopyTo(_memory, 0);
+            FlatCpu cpu = new(_state, _memory, _devices);
+            bool isFlat = _guest.InterpretsFaults && _mode == OracleMode.Protected16;
+            if (!other.Execute(ref cpu, _memory, in end) || Execute(isFlat) != OracleExit.Port)
+            {
+                continue;
+            }
+
+            ulong frame = _state.General[OracleEnd.StackPointer] + (isFlat ? 0 : _state.Segments[(int)SegmentName.Ss].Base);
+            if (!_devices.HasBeenTouched
+                && OracleComparison.Difference(_guest, _state, _memory, in instruction, rcx, _operandAddress, frame, other.UndefinedFlags) is null)
+            {
+                return other.Reason;
+            }
+        }
+
+        after.Restore(_state);
+        return null;
     }
 
     /// <summary>The vector registers that ModRM and VEX name before the instruction and after it, and the start of a memory operand.</summary>
@@ -177,14 +207,20 @@ internal sealed class OracleRun : IDisposable
         return operand < instruction.OpCount ? instruction.GetVirtualAddress(operand, 0, (register, _, _) => Value(register)) : 0;
     }
 
-    private OracleExit Execute()
+    /// <param name="flatStack">Whether exceptions are delivered as if the stack's segment were flat.</param>
+    private OracleExit Execute(bool flatStack = false)
     {
         FlatCpu cpu = new(_state, _memory, _devices);
         _devices.IsDone = false;
         _devices.HasBeenTouched = false;
         for (int step = 0; step < MostSteps; step++)
         {
-            ExecutionResult result = Executor.Run(ref cpu, 1, deliver: true, out _);
+            ExecutionResult result = Executor.Run(ref cpu, 1, deliver: !flatStack, out _);
+            if (flatStack && result.Status == ExecutionStatus.Fault)
+            {
+                result = OracleAlternative.RaiseOnFlatStack(ref cpu, in result);
+            }
+
             switch (result.Status)
             {
                 case ExecutionStatus.Halted:

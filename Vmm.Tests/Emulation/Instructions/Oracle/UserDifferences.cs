@@ -19,26 +19,10 @@ internal static class UserDifferences
     /// <summary>What the manual leaves to processors.</summary>
     internal static KnownDifference[] OfProcessors { get; } =
     [
-        new("two operands fault, and their order is the processor's (volume 3, section 7.9)",
-            static e => e.Operation is Operation.Cmps or Operation.Movs && e.Ours >= StackFault && e.Theirs >= StackFault),
-        new("flags of a repeated comparison are final at its end only (volume 2, REP)",
-            static e => e.Operation is Operation.Cmps or Operation.Scas && e is { Ours: Debug, Theirs: Debug }),
-        new("a misaligned area may be #AC instead of #GP (volume 2, FXSAVE and XRSTOR)",
-            static e => e.Operation is Operation.Fxsave or Operation.Fxrstor or >= Operation.Xsave and <= Operation.Xrstors
-                && e is { Ours: GeneralProtection, Theirs: AlignmentCheck }),
         new("faults of bytes that MASKMOVDQU leaves alone are the processor's choice, and the order of #AC and #PF (volume 2, MASKMOVDQU)",
             static e => e.Operation is Operation.Maskmovdqu or Operation.Vmaskmovdqu && (e.Ours == AlignmentCheck || e.Theirs == AlignmentCheck)),
-        new("a repeat prefix of the other condition may turn that of LOOPE and LOOPNE round (volume 2, section 2.1.1: reserved)",
-            static e => e.Aspect == OracleAspect.Rip && e.Operation switch
-            {
-                Operation.Loope => e.Prefixes.Contains((byte)0xF2),
-                Operation.Loopne => e.Prefixes.Contains((byte)0xF3),
-                _ => false,
-            }),
-        new("F3 REX.B 90 may be XCHG with a repeat prefix (volume 2, section 2.1.1: reserved)",
-            static e => e.Operation == Operation.Pause && (e.Rex & 1) != 0 && e.Aspect == OracleAspect.Register),
         new("AMD's processors raise #UD for UD0 and UD1 without the bytes of an operand, which may be behind the end of a page (AMD, volume 3, UD0)",
-            static e => e.Operation is Operation.Ud0 or Operation.Ud1 && e is { Ours: PageFault, Theirs: Undefined, Start: > OracleLayout.CodeEnd - 15 }),
+            static e => HostCpu.IsAmd && e.Operation is Operation.Ud0 or Operation.Ud1 && e is { Ours: PageFault, Theirs: Undefined, Start: > OracleLayout.CodeEnd - 15 }),
     ];
 
     /// <summary>What KVM's emulator does otherwise when the host hands it an instruction that faults.</summary>
@@ -49,6 +33,9 @@ internal static class UserDifferences
                 && (s_lacking.Contains(e.Operation) || (e.Instruction.Needs & StateNeeds.Extended) != 0)),
         new("interpreted for its stack pointer, and KVM's emulator decodes what it finds behind the end of a page",
             static e => HasWildStack(e) && e is { Operation: Operation.Invalid, Ours: PageFault, Theirs: Undefined, Start: > OracleLayout.CodeEnd - 15 }),
+        new("interpreted for its stack pointer, and the host executes it by itself, without the bases of FS and GS, prefix 67 and R12 as an index "
+            + "(volume 1, section 3.3.7)",
+            static e => HasWildStack(e) && e.Operation is Operation.Fxsave or Operation.Fxrstor && KernelDifferences.IsAddressedOtherwise(e)),
         new("interpreted for its stack pointer, without alignment checks (volume 3, section 7.15)", static e => HasWildStack(e) && e.Ours == AlignmentCheck),
         new("interpreted for its stack pointer, and KVM's emulator executes BSR and BSF (volume 2, LZCNT and TZCNT)",
             static e => HasWildStack(e) && e.Operation is Operation.Lzcnt or Operation.Tzcnt && e.Aspect is OracleAspect.Register or OracleAspect.Flags),
