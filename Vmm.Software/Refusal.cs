@@ -22,4 +22,7 @@ internal enum Refusal : byte
 
     /// <summary>INT3, which exits.</summary>
     Breakpoint,
+
+    /// <summary>The instruction asks for the time that instructions make, which is exact for one that executes alone.</summary>
+    TimeIsAsked,
 }

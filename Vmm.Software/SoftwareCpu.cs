@@ -69,7 +69,7 @@ internal readonly struct SoftwareCpu<TWatch>(SoftwareVcpu vcpu, CpuState state) 
     public CpuidResult Cpuid(uint leaf, uint subleaf) => vcpu.Cpuid(leaf, subleaf);
 
     /// <inheritdoc/>
-    public ulong ReadTsc() => vcpu.ReadTsc();
+    public bool TryReadTsc(out ulong value) => vcpu.TryReadTsc(out value);
 
     /// <inheritdoc/>
     public bool TryReadPerformanceCounter(uint index, out ulong value)

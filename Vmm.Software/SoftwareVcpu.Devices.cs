@@ -39,8 +39,12 @@ internal sealed partial class SoftwareVcpu
 
     public BusOutcome WritePort(ushort port, ReadOnlySpan<byte> data) => Write(AccessKind.PortOut, port, data);
 
-    /// <summary>The guest's time-stamp counter.</summary>
-    public ulong ReadTsc() => unchecked(_vm.Clock.Ticks + _msrs.TscOffset);
+    /// <summary>The guest's time-stamp counter; false where the instruction has to begin anew for it to be exact.</summary>
+    public bool TryReadTsc(out ulong value)
+    {
+        value = unchecked(_vm.Clock.Ticks + _msrs.TscOffset);
+        return IsTimeExact();
+    }
 
     public bool TryGetRandom(out ulong value)
     {
@@ -62,7 +66,11 @@ internal sealed partial class SoftwareVcpu
             return WideAtomics.CompareExchange16(ref at, ref expected, desired);
         }
 
+        // Whoever had memory meanwhile may have taken over which pages were written, this one too early.
+        MemoryRegion region = Region;
+        ulong offset = (ulong)Unsafe.ByteOffset(ref HostMemory.At(region.Host), ref at);
         BeginExclusive();
+        region.NoteWrite(offset);
         UInt128 current = Unsafe.ReadUnaligned<UInt128>(ref at);
         bool isEqual = current == expected;
         expected = current;
@@ -78,6 +86,20 @@ internal sealed partial class SoftwareVcpu
     public void BeginExclusive() => _vm.Exclusion.Begin(this);
 
     public void EndExclusive() => _vm.Exclusion.End(this);
+
+    /// <summary>
+    /// Time that instructions make passes behind a batch. What asks for it in the middle of one ends it, and is executed again alone.
+    /// </summary>
+    private bool IsTimeExact()
+    {
+        if (_vm.Time is null || _isAlone)
+        {
+            return true;
+        }
+
+        _refusal = Refusal.TimeIsAsked;
+        return false;
+    }
 
     private BusOutcome Read(AccessKind kind, ulong address, Span<byte> data)
     {

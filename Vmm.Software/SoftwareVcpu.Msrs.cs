@@ -14,6 +14,7 @@ namespace Vmm.Software;
 /// </content>
 internal sealed partial class SoftwareVcpu
 {
+    private const uint TimeStampCounterMsr = 0x10;
     private const uint ApicBaseMsr = 0x1b;
     private const ulong ApicBaseEnabled = 1 << 11;
 
@@ -44,6 +45,11 @@ internal sealed partial class SoftwareVcpu
             return BusOutcome.Done;
         }
 
+        if (index == TimeStampCounterMsr && !IsTimeExact())
+        {
+            return BusOutcome.Refused;
+        }
+
         MsrOutcome answer = _msrs.Read(new MsrIndex(index), _vm.Clock.Ticks, out value);
         return answer == MsrOutcome.Handled ? BusOutcome.Done : Ask(index, isWrite: false, 0, ReasonOf(answer));
     }
@@ -64,6 +70,11 @@ internal sealed partial class SoftwareVcpu
         if (index == ApicBaseMsr && !_vm.Options.ApicMsrExits)
         {
             return WriteApicBase(value);
+        }
+
+        if (index == TimeStampCounterMsr && !IsTimeExact())
+        {
+            return BusOutcome.Refused;
         }
 
         MsrOutcome answer = _msrs.Write(new MsrIndex(index), value, _vm.Clock.Ticks);

@@ -26,6 +26,7 @@ internal sealed partial class SoftwareVcpu
     private const int BatchesPerRun = 4;
 
     private int _kicked;
+    private bool _isAlone;
     private PendingOperation _pending;
     private bool _isPendingInDelivery;
     private bool _hasDeferredExit;
@@ -64,8 +65,7 @@ internal sealed partial class SoftwareVcpu
             return;
         }
 
-        _vm.Exclusion.Enter(ref _isExecuting);
-        FollowMap();
+        EnterMemory();
         try
         {
             if (_pending == PendingOperation.None || (Retire(ref exit) && !TakeDeferred(ref exit)))
@@ -109,8 +109,7 @@ internal sealed partial class SoftwareVcpu
             return true;
         }
 
-        _vm.Exclusion.Enter(ref _isExecuting);
-        FollowMap();
+        EnterMemory();
         try
         {
             return Retire(ref exit);
@@ -160,8 +159,11 @@ internal sealed partial class SoftwareVcpu
         return true;
     }
 
-    /// <summary>Forgets where memory was when it has come or gone since.</summary>
-    private void FollowMap()
+    /// <summary>
+    /// Forgets where memory was when it has come or gone since, or when writes have to be noted anew. Its own thread, whenever others may
+    /// have had memory to themselves.
+    /// </summary>
+    public void FollowMap()
     {
         int version = _vm.MapVersion;
         if (version != _mapVersion)
@@ -190,8 +192,9 @@ internal sealed partial class SoftwareVcpu
         {
             SoftwareCpu<Watched> cpu = new(this, State);
             _refusal = Refusal.None;
+            _isAlone = true;
             result = Executor.Run(ref cpu, 1, deliver: false, out long executed);
-            _vm.Time?.Pass(executed);
+            PassTime(executed);
         }
 
         if (result.Status == ExecutionStatus.Pending)
@@ -233,8 +236,7 @@ internal sealed partial class SoftwareVcpu
             if (_vm.Exclusion.IsHeld)
             {
                 LeaveMemory();
-                _vm.Exclusion.Enter(ref _isExecuting);
-                FollowMap();
+                EnterMemory();
             }
 
             if (TryShowWatchpoint(ref exit))
@@ -275,15 +277,16 @@ internal sealed partial class SoftwareVcpu
 
     private ExecutionResult ExecuteBatch()
     {
-        long limit = _vm.Time?.Limit(TimedBatch) ?? Batch;
+        long limit = _singleSteps || _refusal == Refusal.TimeIsAsked ? 1 : _vm.Time?.Limit(TimedBatch) ?? Batch;
+        _isAlone = limit == 1;
+        _refusal = Refusal.None;
         ExecutionResult result;
         long executed;
         if (IsStepped)
         {
             SoftwareCpu<Watched> stepped = new(this, State);
-            _refusal = Refusal.None;
             _hasRetired = false;
-            result = Executor.Run(ref stepped, _singleSteps ? 1 : limit, deliver: true, out executed);
+            result = Executor.Run(ref stepped, limit, deliver: true, out executed);
         }
         else
         {
@@ -291,8 +294,27 @@ internal sealed partial class SoftwareVcpu
             result = Executor.Run(ref cpu, limit, deliver: true, out executed);
         }
 
-        _vm.Time?.Pass(executed);
+        PassTime(executed);
         return result;
+    }
+
+    /// <summary>
+    /// Time that instructions make passes. What is due then, or looks at a checkpoint, may want memory for itself.
+    /// </summary>
+    private void PassTime(long executed)
+    {
+        if (_vm.Time is { } time && executed != 0)
+        {
+            LeaveMemory();
+            time.Pass(executed);
+            EnterMemory();
+        }
+    }
+
+    private void EnterMemory()
+    {
+        _vm.Exclusion.Enter(ref _isExecuting);
+        FollowMap();
     }
 
     /// <summary>Makes an exit of what ended a batch, unless the batch only has to begin anew.</summary>

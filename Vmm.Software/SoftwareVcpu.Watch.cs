@@ -23,7 +23,7 @@ internal sealed partial class SoftwareVcpu
     private Instruction _refused;
 
     /// <summary>Whether each instruction has to be looked at.</summary>
-    private bool IsStepped => InterruptWindowRequested | _events.NmiBlocked | _singleSteps | _exitsOnPause | _exitsOnBreakpoint
+    private bool IsStepped => _hasEvents | InterruptWindowRequested | _events.NmiBlocked | _singleSteps | _exitsOnPause | _exitsOnBreakpoint
         || (State.Dr7 & DebugEnables) != 0 || _breakpoints.Length != 0;
 
     /// <inheritdoc/>
@@ -125,7 +125,7 @@ internal sealed partial class SoftwareVcpu
     {
         switch (_refusal)
         {
-            case Refusal.EventIsDue or Refusal.Watchpoint:
+            case Refusal.EventIsDue or Refusal.Watchpoint or Refusal.TimeIsAsked:
                 return false;
             case Refusal.DebuggersBreakpoint:
                 exit.SetDebug(

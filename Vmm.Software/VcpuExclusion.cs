@@ -56,7 +56,10 @@ internal sealed class VcpuExclusion
         }
     }
 
-    /// <summary>Stops the other vCPUs. The calling one executes; null for a thread that is none's.</summary>
+    /// <summary>
+    /// Stops the other vCPUs. The calling one executes; null for a thread that is none's. Somebody else may have had memory before, so a
+    /// vCPU then follows what has become of it.
+    /// </summary>
     public void Begin(SoftwareVcpu? self)
     {
         // Not in the way of another one that has its turn first.
@@ -71,6 +74,8 @@ internal sealed class VcpuExclusion
                 wait.SpinOnce(sleep1Threshold: -1);
             }
         }
+
+        self?.FollowMap();
     }
 
     /// <summary>Lets the others go on.</summary>

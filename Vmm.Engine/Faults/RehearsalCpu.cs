@@ -65,7 +65,11 @@ internal readonly struct RehearsalCpu(Rehearsal rehearsal) : IEmulatedCpu
     public CpuidResult Cpuid(uint leaf, uint subleaf) => default;
 
     /// <inheritdoc/>
-    public ulong ReadTsc() => 0;
+    public bool TryReadTsc(out ulong value)
+    {
+        value = 0;
+        return true;
+    }
 
     /// <inheritdoc/>
     public bool TryReadPerformanceCounter(uint index, out ulong value)

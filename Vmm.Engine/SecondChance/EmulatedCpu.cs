@@ -58,7 +58,11 @@ internal readonly struct EmulatedCpu(EmulatedVcpu vcpu) : IEmulatedCpu
     public CpuidResult Cpuid(uint leaf, uint subleaf) => CpuidFeatures.Find(vcpu.CpuidEntries, leaf, subleaf);
 
     /// <inheritdoc/>
-    public ulong ReadTsc() => vcpu.ReadTsc();
+    public bool TryReadTsc(out ulong value)
+    {
+        value = vcpu.ReadTsc();
+        return true;
+    }
 
     /// <inheritdoc/>
     public bool TryReadPerformanceCounter(uint index, out ulong value)

@@ -4,6 +4,8 @@ using System.Globalization;
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Registers;
+using Vmm.Abstractions.Vcpu;
 using Vmm.Emulation.Timers;
 using Vmm.Machine.Board;
 using Vmm.Software;
@@ -46,6 +48,24 @@ internal sealed class InstructionTimeTests
         (string other, _, _) = Run(seed: 8);
 
         other.Should().NotBe(hash);
+    }
+
+    [TestCase(new byte[] { 0x0f, 0x31 }, TestName = "Reads_of_the_time_are_exact_by_RDTSC")]
+    [TestCase(new byte[] { 0x0f, 0x01, 0xf9, 0x66, 0x90 }, TestName = "Reads_of_the_time_are_exact_by_RDTSCP")]
+    [TestCase(new byte[] { 0x66, 0xb9, 0x10, 0, 0, 0, 0x0f, 0x32 }, TestName = "Reads_of_the_time_are_exact_by_RDMSR")]
+    public void Reads_of_the_time_are_exact(byte[] read)
+    {
+        // read; mov esi,eax; 500 times inc di; read; sub eax,esi; hlt
+        byte[] between = new byte[500];
+        Array.Fill(between, (byte)0x47);
+        using BackendGuest guest = new(
+            new SoftwareBackend(new SoftwareBackendOptions { Time = new InstructionTime(new ManualClock(), seed: 1) }), cpus: 1);
+        guest.BeginRealMode([.. read, 0x66, 0x89, 0xc6, .. between, .. read, 0x66, 0x29, 0xf0, 0xf4]);
+
+        guest.Run().Code.Should().Be(ExitCode.Hlt);
+
+        int readers = read.Length > 4 ? 2 : 1;
+        guest.Cpu.GetRegister(RegisterName.Rax).Should().Be((ulong)(501 + readers), "each instruction takes a nanosecond");
     }
 
     [Test]

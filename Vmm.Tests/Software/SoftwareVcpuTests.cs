@@ -78,6 +78,38 @@ internal sealed class SoftwareVcpuTests
     }
 
     [Test]
+    public void An_NMI_waits_behind_a_shadow_for_one_instruction()
+    {
+        // inc eax; jmp to the first, for ever; handler of vector 2: out 0x42,al
+        using SoftwareGuest guest = SoftwareGuest.RealMode([0x66, 0x40, 0xeb, 0xfc]);
+        WriteVector(guest, 2, Handler);
+        ((ReadOnlySpan<byte>)[0xe6, 0x42]).CopyTo(guest.MemoryAt(Handler, 2));
+        guest.Cpu.SetRegister(RegisterName.Rax, 0);
+        guest.Cpu.Events = guest.Cpu.Events with { InterruptShadow = true };
+        guest.Cpu.InjectNmi();
+
+        guest.Run().Port.Port.Should().Be(0x42);
+
+        guest.Cpu.GetRegister(RegisterName.Rax).Should().Be(1);
+    }
+
+    [Test]
+    public void Code_outside_memory_exits_also_behind_a_window_that_somebody_waited_for()
+    {
+        // sti; nop; jmp to 2 MiB, where no memory is
+        using SoftwareGuest guest = SoftwareGuest.LongMode([0xfb, 0x90, 0xe9, 0xf9, 0xef, 0x1f, 0x00]);
+        guest.Cpu.InterruptWindowRequested = true;
+        guest.Run().Code.Should().Be(ExitCode.InterruptWindow);
+        guest.Cpu.InterruptWindowRequested = false;
+        VmExit exit = default;
+
+        guest.Cpu.Run(ref exit);
+
+        exit.Code.Should().Be(ExitCode.InstructionEmulation);
+        exit.Rip.Should().Be(BackendGuest.MemoryLength);
+    }
+
+    [Test]
     public void A_window_that_is_open_for_one_instruction_is_not_missed()
     {
         // cli; sti; nop; cli; jmp to the first, for ever

@@ -25,16 +25,22 @@ internal class BackendGuest : IDisposable
     private const ulong PageTables = 0x10000;
 
     private readonly IDisposable _placement;
+    private readonly List<IDisposable> _more = [];
     private VmExit _exit;
 
     /// <summary>Makes a guest of a backend, which it owns from here on.</summary>
-    public BackendGuest(IHypervisorBackend backend, InterruptControllerMode mode = InterruptControllerMode.Userspace, bool msrExits = true)
+    public BackendGuest(
+        IHypervisorBackend backend,
+        InterruptControllerMode mode = InterruptControllerMode.Userspace,
+        bool msrExits = true,
+        bool tracksWrites = false,
+        int cpus = 4)
     {
         Backend = backend;
-        Vm = Backend.CreateVm(new BackendVmOptions("test", 4, mode, false, msrExits, false));
+        Vm = Backend.CreateVm(new BackendVmOptions("test", cpus, mode, false, msrExits, false));
         Memory = Backend.AllocateMemory(MemoryLength, default);
         _placement = Vm.PlaceMemory(new MemoryPlacement(
-            GuestPhysicalRange.Create(default, MemoryLength), Memory, 0, ReadOnly: false, TrackDirty: false));
+            GuestPhysicalRange.Create(default, MemoryLength), Memory, 0, ReadOnly: false, TrackDirty: tracksWrites));
         Cpu = Vm.CreateVcpu(new VcpuId(0));
         Cpu.SetCpuid(Backend.GetSupportedCpuid().AsSpan());
     }
@@ -48,6 +54,9 @@ internal class BackendGuest : IDisposable
     public IBackendVcpu Cpu { get; }
 
     public ref readonly VmExit Exit => ref _exit;
+
+    /// <summary>Which pages were written, if the guest was made to note them.</summary>
+    public IDirtyLog WrittenPages => (IDirtyLog)_placement;
 
     /// <summary>Begins in real mode with flat segments at 0.</summary>
     public void BeginRealMode(ReadOnlySpan<byte> code)
@@ -103,6 +112,15 @@ internal class BackendGuest : IDisposable
         return ref _exit;
     }
 
+    /// <summary>Places more memory than there is at first.</summary>
+    public void PlaceMore(ulong address, ulong length)
+    {
+        GuestMemoryBlock block = Backend.AllocateMemory(length, default);
+        _more.Add(Vm.PlaceMemory(new MemoryPlacement(
+            GuestPhysicalRange.Create(new(address), length), block, 0, ReadOnly: false, TrackDirty: false)));
+        _more.Add(block);
+    }
+
     public bool Complete() => Cpu.Complete(ref _exit);
 
     public Span<byte> MemoryAt(ulong address, int length) => Memory.GetSpan(address, length);
@@ -111,6 +129,7 @@ internal class BackendGuest : IDisposable
     {
         Cpu.Dispose();
         _placement.Dispose();
+        _more.ForEach(held => held.Dispose());
         Vm.Dispose();
         Memory.Dispose();
         Backend.Dispose();

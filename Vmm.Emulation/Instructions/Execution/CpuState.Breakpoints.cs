@@ -32,7 +32,10 @@ public sealed partial class CpuState
     /// <summary>A repeated instruction has elements left, and nothing came between them.</summary>
     internal bool IsRepeating;
 
-    /// <summary>An instruction has enabled breakpoints, which who bound the executor has to know.</summary>
+    /// <summary>
+    /// The run ends behind this instruction: it has enabled breakpoints, which who bound the executor has to know, or repeated ones have
+    /// done enough.
+    /// </summary>
     internal bool EndsRun;
 
     /// <summary>Whether the guest has enabled breakpoints.</summary>

@@ -18,6 +18,9 @@ public sealed partial class CpuState
     /// <summary>The repeated CMPS or SCAS that is executed, or was left between two elements.</summary>
     internal RepeatedComparison Comparison;
 
+    /// <summary>What repeated instructions have done in this run, in elements.</summary>
+    internal long RepeatEffort;
+
     /// <summary>The instruction that was fetched by itself.</summary>
     internal Instruction Fetched;
 

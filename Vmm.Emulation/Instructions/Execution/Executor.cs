@@ -35,7 +35,10 @@ public static class Executor
     /// <paramref name="deliver"/>, exceptions are delivered to the guest and execution goes on.
     /// </summary>
     /// <param name="cpu">The CPU.</param>
-    /// <param name="maximum">The most instructions to execute; a batch of a repeated one counts as one.</param>
+    /// <param name="maximum">
+    /// The most instructions to execute; a batch of a repeated one counts as one. There are fewer where repeated ones have done as much as
+    /// thousands of others.
+    /// </param>
     /// <param name="deliver">Whether exceptions go to the guest's handlers.</param>
     /// <param name="executed">How many completed.</param>
     public static ExecutionResult Run<TCpu>(ref TCpu cpu, long maximum, bool deliver, out long executed)

@@ -84,7 +84,11 @@ public readonly struct FlatCpu : IEmulatedCpu, IEquatable<FlatCpu>
     public CpuidResult Cpuid(uint leaf, uint subleaf) => _devices.Cpuid(leaf, subleaf);
 
     /// <inheritdoc/>
-    public ulong ReadTsc() => _devices.ReadTsc();
+    public bool TryReadTsc(out ulong value)
+    {
+        value = _devices.ReadTsc();
+        return true;
+    }
 
     /// <inheritdoc/>
     public bool TryReadPerformanceCounter(uint index, out ulong value)

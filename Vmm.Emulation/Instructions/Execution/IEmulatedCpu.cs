@@ -68,8 +68,11 @@ public interface IEmulatedCpu : IPhysicalMemory
     /// <summary>What CPUID returns.</summary>
     CpuidResult Cpuid(uint leaf, uint subleaf);
 
-    /// <summary>The guest's time-stamp counter.</summary>
-    ulong ReadTsc();
+    /// <summary>
+    /// The guest's time-stamp counter; false where the binding has to look at it between two instructions: execution ends in front of this
+    /// one (<see cref="ExecutionStatus.Refused"/>).
+    /// </summary>
+    bool TryReadTsc(out ulong value);
 
     /// <summary>A performance counter for RDPMC; false for one that does not exist.</summary>
     bool TryReadPerformanceCounter(uint index, out ulong value);
@@ -86,7 +89,9 @@ public interface IEmulatedCpu : IPhysicalMemory
     /// </summary>
     bool CompareExchange16(ref byte at, ref UInt128 expected, UInt128 desired);
 
-    /// <summary>Begins a locked access that crosses pages: no other CPU of the machine may access memory until <see cref="EndExclusive"/>.</summary>
+    /// <summary>
+    /// Begins a locked access that crosses cache lines, which hosts that detect split locks do not let a process make: no other CPU of the machine may access memory until <see cref="EndExclusive"/>. Where memory is may be different then.
+    /// </summary>
     void BeginExclusive();
 
     /// <summary>Ends what <see cref="BeginExclusive"/> began.</summary>

@@ -18,6 +18,12 @@ internal static partial class Interpreter<TCpu>
     private const int Rsi = 6;
     private const int Rdi = 7;
 
+    /// <summary>
+    /// The host's cache lines. A locked access across two of them is a split lock, for which Linux may end the process that makes it, or
+    /// hold it up for milliseconds (Documentation/arch/x86/buslock.rst).
+    /// </summary>
+    private const ulong LineMask = 63;
+
     private static T Get<T>(CpuState s, in Instruction i, int register)
         where T : unmanaged, IBinaryInteger<T>
     {
@@ -175,7 +181,7 @@ internal static partial class Interpreter<TCpu>
         update.IsMemory = true;
         int size = Unsafe.SizeOf<T>();
         Unsafe.SkipInit(out value);
-        if ((linear & PageMask) + (uint)size > 0x1000)
+        if ((linear & PageMask) + (uint)size > 0x1000 || isLocked && (linear & LineMask) + (uint)size > LineMask + 1)
         {
             if (!ProbeWrite(ref cpu, s, linear, size))
             {
@@ -266,17 +272,7 @@ internal static partial class Interpreter<TCpu>
         return !retry;
     }
 
-    /// <summary>Leaves an update without writing.</summary>
-    private static void CancelUpdate<T>(ref TCpu cpu, in Update<T> update)
-        where T : unmanaged, IBinaryInteger<T>
-    {
-        if (update.IsExclusive)
-        {
-            cpu.EndExclusive();
-        }
-    }
-
-    // SAFETY: the processor's LOCK CMPXCHG, which Interlocked compiles to, is atomic at any alignment within RAM.
+    // SAFETY: the processor's LOCK CMPXCHG, which Interlocked compiles to, is atomic at any alignment within a cache line.
     private static T CompareExchange<T>(ref byte at, T desired, T expected)
         where T : unmanaged, IBinaryInteger<T>
     {

@@ -42,6 +42,7 @@ internal static partial class Interpreter<TCpu>
         long count = 0;
         long epochEnd = 0;
         s.EndsRun = false;
+        s.RepeatEffort = 0;
         Refresh(s);
         while (count < maximum && !s.EndsRun)
         {

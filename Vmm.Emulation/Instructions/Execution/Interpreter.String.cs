@@ -9,8 +9,17 @@ namespace Vmm.Emulation.Instructions.Execution;
 /// <summary>MOVS, CMPS, STOS, LODS, SCAS, INS, OUTS with their repeat prefixes, and IN and OUT.</summary>
 internal static partial class Interpreter<TCpu>
 {
-    /// <summary>Elements of one repeated instruction that are done before the caller gets a chance to stop.</summary>
-    private const int RepeatBatch = 4096;
+    /// <summary>
+    /// What one repeated instruction may do before it counts as executed with elements left: an element is 1, a run of them within a page
+    /// as much as takes the time (<see cref="Effort"/>).
+    /// </summary>
+    private const long RepeatBatch = 4096;
+
+    /// <summary>
+    /// What all repeated instructions together may do before a run ends, so that the caller looks at what else is due after about the time
+    /// that a batch of other instructions takes.
+    /// </summary>
+    private const long RepeatsPerRun = 16384;
 
     private static bool String(ref TCpu cpu, CpuState s, in Instruction i)
     {
@@ -20,17 +29,29 @@ internal static partial class Interpreter<TCpu>
             return StringElement(ref cpu, s, in i);
         }
 
+        bool completed = Repeat(ref cpu, s, in i);
+        if (s.RepeatEffort >= RepeatsPerRun)
+        {
+            s.EndsRun = true;
+            s.BlockEnd = 0;
+        }
+
+        return completed;
+    }
+
+    private static bool Repeat(ref TCpu cpu, CpuState s, in Instruction i)
+    {
         // A single-step trap comes behind each element (volume 3, section 19.3.1.4).
         ulong mask = Mask(i.AddressSize);
         bool traps = (s.Rflags & FlagBits.Trap) != 0;
-        int batch = traps ? 1 : RepeatBatch;
+        long end = s.RepeatEffort + (traps ? 1 : RepeatBatch);
         bool compares = i.Operation is Operation.Cmps or Operation.Scas;
         if (compares)
         {
             s.Comparison.Begin(s);
         }
 
-        for (int n = 0; n < batch; n++)
+        while (s.RepeatEffort < end)
         {
             if ((s.General[Rcx] & mask) == 0)
             {
@@ -40,15 +61,19 @@ internal static partial class Interpreter<TCpu>
             long bulk = !traps && (i.Operation is Operation.Movs or Operation.Stos) ? Bulk(ref cpu, s, in i) : 0;
             if (bulk > 0)
             {
+                s.RepeatEffort += Effort(bulk, i.OperandSize);
                 SetSized(s, Rcx, (s.General[Rcx] & mask) - (ulong)bulk, i.AddressSize);
                 continue;
             }
 
             if (compares && !traps)
             {
-                SetSized(s, Rcx, (s.General[Rcx] & mask) - (ulong)Skip(ref cpu, s, in i), i.AddressSize);
+                long skipped = Skip(ref cpu, s, in i);
+                s.RepeatEffort += Effort(skipped, i.OperandSize);
+                SetSized(s, Rcx, (s.General[Rcx] & mask) - (ulong)skipped, i.AddressSize);
             }
 
+            s.RepeatEffort++;
             if (!StringElement(ref cpu, s, in i))
             {
                 // The elements before this one are done; registers say so, and the fault is this element's.
@@ -102,6 +127,9 @@ internal static partial class Interpreter<TCpu>
 
         return true;
     }
+
+    /// <summary>What elements that were done together took, in elements that are done one by one.</summary>
+    private static long Effort(long elements, int size) => elements == 0 ? 0 : 8 + elements * size / 64;
 
     /// <summary>
     /// MOVS and STOS upwards as far as both operands stay in one page of RAM, without overlap that the element order would

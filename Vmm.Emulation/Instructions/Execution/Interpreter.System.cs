@@ -130,7 +130,12 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
-        ulong now = cpu.ReadTsc();
+        if (!cpu.TryReadTsc(out ulong now))
+        {
+            s.Outcome = new(ExecutionStatus.Refused);
+            return false;
+        }
+
         s.General[Rax] = (uint)now;
         s.General[Rdx] = now >> 32;
         if (i.Operation == Operation.Rdtscp)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Emulation.Instructions.Execution;
+using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Emulation.Instructions.Execution;
 
@@ -26,6 +27,28 @@ public sealed class ContentionTests
         });
 
         BitConverter.ToUInt32(machine.Memory[counter..]).Should().Be(2 * Rounds);
+    }
+
+    /// <summary>The host's own instruction would be a split lock there, for which Linux may end the process.</summary>
+    [TestCase(new byte[] { 0xF0, 0xFF, 0x06 }, TestName = "Lock_inc_across_a_cache_line_is_no_split_lock")]
+    [TestCase(new byte[] { 0x87, 0x06 }, TestName = "Xchg_across_a_cache_line_is_no_split_lock")]
+    [TestCase(new byte[] { 0xF0, 0x0F, 0xC7, 0x0E }, TestName = "Lock_cmpxchg8b_across_a_cache_line_is_no_split_lock")]
+    public void Access_across_a_cache_line_is_no_split_lock(byte[] code)
+    {
+        FlatMachine machine = FlatMachine.Long();
+        machine.Load(code);
+        machine.State.General[6] = 0x4_003E;
+        Background run;
+        lock (machine.ExclusiveLock)
+        {
+            run = Background.Start(() => machine.Run(1));
+            Background.Until(() => run.IsWaiting || run.IsFinished);
+
+            run.IsFinished.Should().BeFalse("it waits until it has memory to itself");
+        }
+
+        run.Join();
+        machine.State.Rip.Should().Be(FlatMachine.Code + (ulong)code.Length);
     }
 
     [Test]

@@ -58,7 +58,11 @@ internal readonly struct WindowCpu(CpuState state, byte[] window, ulong address)
 
     public CpuidResult Cpuid(uint leaf, uint subleaf) => default;
 
-    public ulong ReadTsc() => 0;
+    public bool TryReadTsc(out ulong value)
+    {
+        value = 0;
+        return true;
+    }
 
     public bool TryReadPerformanceCounter(uint index, out ulong value)
     {
