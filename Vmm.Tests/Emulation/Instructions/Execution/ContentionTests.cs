@@ -38,6 +38,10 @@ public sealed class ContentionTests
         FlatMachine machine = FlatMachine.Long();
         machine.Load(code);
         machine.State.General[6] = 0x4_003E;
+
+        // Once before, so that the thread has nothing else to wait for.
+        machine.Run(1);
+        machine.State.Rip = FlatMachine.Code;
         Background run;
         lock (machine.ExclusiveLock)
         {
