@@ -87,22 +87,9 @@ public sealed partial class VirtualCpu
     public void SetExitEvent(EventInformation information)
     {
         const string Operation = "vm_exit_intinfo";
-        if (information.IsValid)
+        if (ProblemOf(information) is { } problem)
         {
-            if (information.Type == EventType.Nmi && information.Vector != (byte)ExceptionVector.Nmi)
-            {
-                EngineThrow.Invalid(Operation, $"an NMI has vector 2, not {information.Vector}");
-            }
-
-            if (information.Type == EventType.HardwareException && information.Vector >= 32)
-            {
-                EngineThrow.Invalid(Operation, $"an exception's vector is below 32, not {information.Vector}");
-            }
-
-            if (information.HasReservedBits)
-            {
-                EngineThrow.Invalid(Operation, $"reserved bits are set in 0x{information.Value:x}");
-            }
+            EngineThrow.Invalid(Operation, problem);
         }
 
         TakeOwnership();

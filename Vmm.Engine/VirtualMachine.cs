@@ -309,6 +309,7 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
             _chips?.Abandon();
             BackendVm.Dispose();
             BackendVm = CreateBackendVm();
+            ForgetBootTsc();
             Time.Restart();
             MakeChips();
             InterruptEvents.Enter();

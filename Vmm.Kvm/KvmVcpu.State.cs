@@ -91,7 +91,7 @@ internal sealed partial class KvmVcpu
     }
 
     /// <inheritdoc/>
-    public long TscDeadlineFrequency => _vm.FiltersApicMsrs ? Math.Max(_fd.GetTscKhz(), 0) * 1000L : 0;
+    public long TscDeadlineFrequency => _vm.FiltersApicMsrs ? TscFrequency : 0;
 
     /// <inheritdoc/>
     public bool InterruptWindowRequested

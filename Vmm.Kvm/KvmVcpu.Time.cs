@@ -27,6 +27,21 @@ internal sealed partial class KvmVcpu : IBackendVcpuTime
     }
 
     /// <inheritdoc/>
+    public long TscFrequency => Math.Max(_fd.GetTscKhz(), 0) * 1000L;
+
+    /// <inheritdoc/>
+    public bool TrySetTscOffset(ulong offset)
+    {
+        if (!TakesTscOffset)
+        {
+            return false;
+        }
+
+        _fd.SetDeviceAttr(KvmConstants.VcpuTscCtrl, KvmConstants.VcpuTscOffset, offset);
+        return true;
+    }
+
+    /// <inheritdoc/>
     public bool TryTellPause()
     {
         if (!_vm.Has(KvmCapability.KvmclockCtrl))

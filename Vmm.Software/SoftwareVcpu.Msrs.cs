@@ -105,14 +105,6 @@ internal sealed partial class SoftwareVcpu
         return SoftwareMsrs.TrySet(State, index.Value, value) ?? _msrs.TryRestore(index, value, _vm.Clock.Ticks);
     }
 
-    /// <inheritdoc/>
-    public bool TryGetTscOffset(out ulong offset)
-    {
-        // The host's TSC is no part of the guest's.
-        offset = 0;
-        return false;
-    }
-
     /// <summary>
     /// Where the engine has no local APIC behind it, IA32_APIC_BASE is a register that CPUID's APIC bit follows (Intel SDM volume 3, section
     /// 12.4.3). Its x2APIC mode is nobody's then.

@@ -152,7 +152,10 @@ public interface IBackendVcpu : IDisposable
     [VmmKernelSymbol("vmm_ops.vmsetmsr")]
     bool TrySetMsr(MsrIndex index, ulong value);
 
-    /// <summary>What is to be added to the host's TSC to get the guest's, modulo 2 to the 64.</summary>
+    /// <summary>
+    /// What is to be added to the count that the hypervisor goes by, the host's TSC or a clock of its own, to get the guest's TSC, modulo 2
+    /// to the 64.
+    /// </summary>
     /// <param name="offset">The offset.</param>
     /// <returns><see langword="false"/> when the hypervisor does not tell.</returns>
     bool TryGetTscOffset(out ulong offset);

@@ -13,6 +13,16 @@ public interface IBackendVcpuTime
     /// </summary>
     bool TakesTscOffset { get; }
 
+    /// <summary>The rate of the guest's TSC in Hz; 0 when it is not known.</summary>
+    /// <exception cref="VmmException">What the host refuses.</exception>
+    long TscFrequency { get; }
+
+    /// <summary>Sets what <see cref="IBackendVcpu.TryGetTscOffset"/> tells.</summary>
+    /// <param name="offset">The offset.</param>
+    /// <returns><see langword="false"/> where <see cref="TakesTscOffset"/> is.</returns>
+    /// <exception cref="VmmException">What the host refuses.</exception>
+    bool TrySetTscOffset(ulong offset);
+
     /// <summary>Tells a guest that uses the paravirtual clock that it was stopped for a while, so that its watchdogs do not bark.</summary>
     /// <returns><see langword="false"/> where this guest does not use the clock, or the host cannot tell.</returns>
     /// <exception cref="VmmException">What the host refuses.</exception>

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Collections.Immutable;
+using Vmm.Abstractions.Devices;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Vcpu;
 
@@ -72,6 +74,9 @@ public sealed record VirtualMachineOptions
     /// otherwise a vCPU begins with that at the first instruction that the hypervisor cannot emulate.
     /// </summary>
     public bool CarriesFromStart { get; init; }
+
+    /// <summary>The devices of the host that are set aside for guests; <see cref="IDevicePassthrough.IsPassthroughDevice"/> tells.</summary>
+    public ImmutableHashSet<PciFunction> PassthroughDevices { get; init; } = [];
 
     /// <summary>Whether vCPUs that all halt with interrupts disabled suspend the VM.</summary>
     public bool DetectHalt { get; init; } = true;

@@ -23,7 +23,7 @@ public enum VmmDataClass : ushort
     /// <summary>The local APIC of a vCPU.</summary>
     LocalApic = 5,
 
-    /// <summary>Time and other state of the VM.</summary>
+    /// <summary>Time of the VM; of a vCPU the events that wait.</summary>
     VmmArch = 6,
 
     /// <summary>The I/O APIC.</summary>

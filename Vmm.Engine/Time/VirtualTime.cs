@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Time;
 using Vmm.Emulation.Timers;
 
@@ -168,6 +169,49 @@ internal sealed class VirtualTime : IVirtualClock
                 Volatile.Write(ref _boot, HostClock.Now.Nanoseconds - _stoppedAt);
                 Volatile.Write(ref _stoppedAt, Running);
             }
+        }
+
+        Schedule();
+    }
+
+    /// <summary>Says what keeps the VM's time from having begun at a point of the host's clock.</summary>
+    /// <returns>
+    /// EINVAL: it would lie in the future, or be so long ago that deadlines could not be told; ENOTSUP: the clock is turned by hand.
+    /// </returns>
+    public VmmError CheckBoot(long boot)
+    {
+        const long Longest = long.MaxValue / 4;
+        if (_manual is not null)
+        {
+            return VmmError.ENOTSUP;
+        }
+
+        lock (_lock)
+        {
+            Int128 now = (Int128)(_stoppedAt != Running ? _stoppedAt + _boot : HostClock.Now.Nanoseconds) - boot;
+            return now >= 0 && now <= Longest ? VmmError.None : VmmError.EINVAL;
+        }
+    }
+
+    /// <summary>
+    /// Moves the beginning of the VM's time, and so its present: also that at which it stands. Deadlines stay where they are in the VM's time.
+    /// </summary>
+    /// <param name="boot">A point that <see cref="CheckBoot"/> has nothing against.</param>
+    public void MoveBoot(long boot)
+    {
+        if (_manual is not null)
+        {
+            return;
+        }
+
+        lock (_lock)
+        {
+            if (_stoppedAt != Running)
+            {
+                Volatile.Write(ref _stoppedAt, _stoppedAt + _boot - boot);
+            }
+
+            Volatile.Write(ref _boot, boot);
         }
 
         Schedule();

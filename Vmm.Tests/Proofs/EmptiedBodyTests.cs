@@ -11,15 +11,12 @@ internal sealed class EmptiedBodyTests
 {
     private const string Document = "docs/vmm-kernel-proofs.md";
 
-    /// <summary>Functions that nothing carries out yet.</summary>
-    private static readonly string[] s_withoutBody = ["vmm_data_read", "vmm_data_write"];
-
     [Test]
     public void Every_function_has_a_body_and_a_test()
     {
-        IEnumerable<HeaderFunction> functions = HeaderFunction.All().Where(function => !s_withoutBody.Contains(function.Name));
+        IEnumerable<HeaderFunction> unproven = HeaderFunction.All().Where(function => function.Bodies.Count == 0 || function.Tests.Count == 0);
 
-        functions.Where(function => function.Bodies.Count == 0 || function.Tests.Count == 0).Select(function => function.Name).Should().BeEmpty();
+        unproven.Select(function => function.Name).Should().BeEmpty();
     }
 
     [Test]

@@ -60,6 +60,9 @@ internal sealed class FakeBackend : IHypervisorBackend, IHostEvents
     /// <summary>Whether an offset of the time-stamp counter reads back.</summary>
     public bool TakesTscOffset { get; set; } = true;
 
+    /// <summary>The offset that the time-stamp counters of vCPUs begin with; null where it is not told.</summary>
+    public ulong? TscOffset { get; set; }
+
     /// <summary>What asking for the CPUID entries fails with, or null.</summary>
     public VmmException? CpuidRefusal { get; set; }
 

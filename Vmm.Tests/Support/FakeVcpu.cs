@@ -30,6 +30,7 @@ internal sealed partial class FakeVcpu : IBackendVcpu
     {
         _machine = machine;
         Id = id;
+        TscOffset = machine.Backend.TscOffset;
         _registers[(int)RegisterName.Rflags] = 2;
         _registers[(int)RegisterName.Xcr0] = 1;
     }
@@ -38,7 +39,7 @@ internal sealed partial class FakeVcpu : IBackendVcpu
     public static IReadOnlyList<uint> KnownMsrs { get; } =
     [
         0x1b, 0x174, 0x175, 0x176, 0x277, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100,
-        0xc0000101, 0xc0000102, 0x2ff, 0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f,
+        0xc0000101, 0xc0000102, 0xfe, 0x2ff, 0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f,
         .. Enumerable.Range(0x200, 20).Select(index => (uint)index),
     ];
 

@@ -31,6 +31,15 @@ internal sealed partial class FakeVcpu : IBackendVcpuTime
 {
     public bool TakesTscOffset => _machine.Backend.TakesTscOffset;
 
+    public long TscFrequency { get; set; } = 2_000_000_000;
+
+    public bool TrySetTscOffset(ulong offset)
+    {
+        Use();
+        TscOffset = TakesTscOffset ? offset : TscOffset;
+        return TakesTscOffset;
+    }
+
     /// <summary>How often the guest was told that it was stopped.</summary>
     public int PausesTold { get; private set; }
 
