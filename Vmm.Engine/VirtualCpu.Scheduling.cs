@@ -172,12 +172,20 @@ public sealed partial class VirtualCpu
     /// <inheritdoc/>
     public void ChangeTimeState(VcpuTimeState state)
     {
-        if (state == _timeState || state is < VcpuTimeState.Init or > VcpuTimeState.Scheduled)
+        TakeOwnership();
+        try
         {
-            throw new ArgumentOutOfRangeException(nameof(state), state, "the new state is a known one other than the present one");
-        }
+            if (state == _timeState || state is < VcpuTimeState.Init or > VcpuTimeState.Scheduled)
+            {
+                throw new ArgumentOutOfRangeException(nameof(state), state, "the new state is a known one other than the present one");
+            }
 
-        EnterTimeState(state);
+            EnterTimeState(state);
+        }
+        finally
+        {
+            GiveOwnershipBack();
+        }
     }
 
     /// <summary>Wakes the vCPU's thread if it sleeps on the guest's behalf.</summary>

@@ -33,7 +33,7 @@ internal sealed partial class KvmVm : IBackendDoorbells
             return null;
         }
 
-        return new DeviceWrites(this, () => _vm.DeassignIoeventfd(target, address, length, flags, match));
+        return new Attachment(this, () => _vm.DeassignIoeventfd(target, address, length, flags, match));
     }
 
     /// <inheritdoc/>
@@ -46,7 +46,7 @@ internal sealed partial class KvmVm : IBackendDoorbells
 
         KvmCoalescedMmioZone zone = new() { Addr = first, Size = length, Pio = bus == BusKind.Port ? 1u : 0 };
         return HasRoom(() => _vm.RegisterCoalescedMmio(zone))
-            ? new DeviceWrites(this, () => _vm.UnregisterCoalescedMmio(zone))
+            ? new Attachment(this, () => _vm.UnregisterCoalescedMmio(zone))
             : null;
     }
 
@@ -66,19 +66,6 @@ internal sealed partial class KvmVm : IBackendDoorbells
         catch (VmmException refusal) when (refusal.Error == VmmError.ENOSPC)
         {
             return false;
-        }
-    }
-
-    private sealed class DeviceWrites(KvmVm owner, Action end) : IDisposable
-    {
-        private Action? _end = end;
-
-        public void Dispose()
-        {
-            if (Interlocked.Exchange(ref _end, null) is { } end && !owner._vm.IsClosed)
-            {
-                end();
-            }
         }
     }
 }

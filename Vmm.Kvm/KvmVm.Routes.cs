@@ -42,7 +42,7 @@ internal sealed partial class KvmVm : IBackendInterruptEvents
     public IDisposable AttachLine(int line, SafeHandle trigger, SafeHandle? resample)
     {
         _vm.AssignIrqfd(trigger, (uint)line, resample);
-        return new AttachedEvent(this, trigger, line);
+        return new Attachment(this, () => _vm.DeassignIrqfd(trigger, (uint)line));
     }
 
     /// <inheritdoc/>
@@ -74,26 +74,15 @@ internal sealed partial class KvmVm : IBackendInterruptEvents
                 throw;
             }
 
-            return new AttachedEvent(this, trigger, FirstMessageLine + index);
+            return new Attachment(this, () => DetachMessage(trigger, index));
         }
     }
 
-    private void Detach(SafeHandle trigger, int line)
+    private void DetachMessage(SafeHandle trigger, int index)
     {
-        lock (_lock)
-        {
-            if (_vm.IsClosed)
-            {
-                return;
-            }
-
-            _vm.DeassignIrqfd(trigger, (uint)line);
-            if (line >= FirstMessageLine)
-            {
-                _messageRoutes[line - FirstMessageLine] = null;
-                WriteRoutes();
-            }
-        }
+        _vm.DeassignIrqfd(trigger, (uint)(FirstMessageLine + index));
+        _messageRoutes[index] = null;
+        WriteRoutes();
     }
 
     /// <summary>
@@ -162,19 +151,6 @@ internal sealed partial class KvmVm : IBackendInterruptEvents
                         },
                     });
                 }
-            }
-        }
-    }
-
-    private sealed class AttachedEvent(KvmVm vm, SafeHandle trigger, int line) : IDisposable
-    {
-        private int _disposed;
-
-        public void Dispose()
-        {
-            if (Interlocked.Exchange(ref _disposed, 1) == 0)
-            {
-                vm.Detach(trigger, line);
             }
         }
     }

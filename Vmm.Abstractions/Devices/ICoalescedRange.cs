@@ -8,5 +8,5 @@ public interface ICoalescedRange : IDisposable
     /// <summary>
     /// Whether the hypervisor collects writes, so that most do not leave the guest. Otherwise each write is delivered at once. Any thread.
     /// </summary>
-    bool IsHypervisors { get; }
+    bool IsTakenByHypervisor { get; }
 }

@@ -9,5 +9,5 @@ public interface IDoorbellRegistration : IDisposable
     /// Whether the hypervisor itself adds to the eventfd, so that a write does not leave the guest. Otherwise the engine does at the write's
     /// exit. Any thread.
     /// </summary>
-    bool IsHypervisors { get; }
+    bool IsTakenByHypervisor { get; }
 }

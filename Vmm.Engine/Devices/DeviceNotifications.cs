@@ -228,7 +228,7 @@ internal sealed class DeviceNotifications(VirtualMachine machine)
             return;
         }
 
-        if (!registration.IsHypervisors)
+        if (!registration.IsTakenByHypervisor)
         {
             EngineLog.NotTakenByHypervisor(machine.Log, machine.Name, registration, "it has no such thing, or no room");
         }

@@ -14,7 +14,7 @@ internal abstract class DeviceRegistration(DeviceNotifications owner) : IDisposa
     private int _disposed;
 
     /// <summary>Whether the hypervisor has taken it.</summary>
-    public bool IsHypervisors => Volatile.Read(ref _hypervisors) is not null;
+    public bool IsTakenByHypervisor => Volatile.Read(ref _hypervisors) is not null;
 
     protected DeviceNotifications Owner { get; } = owner;
 

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Runtime.InteropServices;
+using Vmm.Abstractions.Errors;
 using Vmm.Engine.Time;
 
 namespace Vmm.Engine.Events;
 
 /// <summary>One registration of an event that raises an interrupt. Under the lock of the VM's time, as all of them; see there.</summary>
+/// <remarks>
+/// The thread that waits knows it by a weak reference, so that a VM that its owner forgets is nobody's. What of it the collector does not end
+/// by itself, the finalizer does.
+/// </remarks>
 internal sealed class InterruptEvent : IDisposable
 {
     private readonly VirtualTime _time;
     private readonly Func<InterruptEvent, IDisposable> _enter;
     private readonly List<InterruptEvent> _others;
     private IDisposable? _entered;
+    private EventThread? _thread;
+    private Action? _raised;
+    private int _key;
 
     /// <summary>Keeps the descriptors open from here on.</summary>
     /// <exception cref="ObjectDisposedException">One is disposed.</exception>
@@ -41,6 +49,26 @@ internal sealed class InterruptEvent : IDisposable
         others.Add(this);
     }
 
+    /// <summary>Ends what the owner forgot: handles are finalized after those who hold them.</summary>
+    ~InterruptEvent()
+    {
+        if (!IsAttached)
+        {
+            return;
+        }
+
+        try
+        {
+            StopWaiting();
+        }
+        catch (VmmException)
+        {
+            // Closing the event, which comes next, ends the wait for it too (epoll(7)).
+        }
+
+        Release();
+    }
+
     /// <summary>The event.</summary>
     public SafeHandle Trigger { get; }
 
@@ -52,6 +80,23 @@ internal sealed class InterruptEvent : IDisposable
 
     /// <summary>Whether the event still raises the interrupt.</summary>
     public bool IsAttached { get; private set; }
+
+    /// <summary>Makes the thread wait for the event, and call what it raises as long as somebody has the VM.</summary>
+    public void WaitOn(EventThread thread, Action raised)
+    {
+        _raised = raised;
+        Action weakly = Weakly(new WeakReference<InterruptEvent>(this));
+        _key = thread.Add(Trigger, weakly);
+        _thread = thread;
+    }
+
+    /// <summary>Ends the wait, if there is one.</summary>
+    public void StopWaiting()
+    {
+        EventThread? thread = _thread;
+        _thread = null;
+        thread?.Remove(_key, Trigger);
+    }
 
     /// <summary>Begins to wait, or to let the hypervisor wait.</summary>
     public void Enter() => _entered ??= _enter(this);
@@ -74,6 +119,8 @@ internal sealed class InterruptEvent : IDisposable
                 Abandon();
             }
         }
+
+        GC.SuppressFinalize(this);
     }
 
     /// <summary>Lets the descriptors go.</summary>
@@ -81,6 +128,20 @@ internal sealed class InterruptEvent : IDisposable
     {
         IsAttached = false;
         _others.Remove(this);
+        Release();
+    }
+
+    // Of nothing but the reference: what it captured the thread would keep.
+    private static Action Weakly(WeakReference<InterruptEvent> reference) => () =>
+    {
+        if (reference.TryGetTarget(out InterruptEvent? attached))
+        {
+            attached._raised?.Invoke();
+        }
+    };
+
+    private void Release()
+    {
         Trigger.DangerousRelease();
         Resample?.DangerousRelease();
     }

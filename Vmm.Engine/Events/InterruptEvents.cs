@@ -125,8 +125,7 @@ internal sealed class InterruptEvents(VirtualMachine machine)
             return null;
         }
 
-        EventThread thread = EventThread.For(host);
-        int key = thread.Add(attached.Trigger, () => Raise(host, attached, raise));
+        attached.WaitOn(EventThread.For(host), () => Raise(host, attached, raise));
         if (attached.Resample is { } device && held is { } resampled)
         {
             Share(resampled.Line, resampled.Wire, device);
@@ -134,7 +133,7 @@ internal sealed class InterruptEvents(VirtualMachine machine)
 
         return new Registration(() =>
         {
-            thread.Remove(key, attached.Trigger);
+            attached.StopWaiting();
             if (attached.Resample is { } gone && held is { } line)
             {
                 Unshare(line.Line, gone);

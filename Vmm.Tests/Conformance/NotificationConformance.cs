@@ -75,7 +75,7 @@ public abstract class NotificationConformance
         Events.TakeEvent(Counter).Should().Be(3);
         mmio.Accesses.Should().BeEmpty();
         (Guest.Cpu.Counters.MmioExits == 0).Should().Be(StaysInGuest);
-        bell.IsHypervisors.Should().Be(_backend is KvmBackend);
+        bell.IsTakenByHypervisor.Should().Be(_backend is KvmBackend);
     }
 
     [Test]
@@ -217,7 +217,7 @@ public abstract class NotificationConformance
         FakeMmio mmio = Attach();
         using IDoorbellRegistration bell = Guest.Machine.AttachDoorbell(Bell(0x10, 4), Counter);
         using ICoalescedRange range = Guest.Machine.Coalesce(BusKind.Memory, Registers + 0x100, 0x100);
-        (bool bellWas, bool rangeWas) = (bell.IsHypervisors, range.IsHypervisors);
+        (bool bellWas, bool rangeWas) = (bell.IsTakenByHypervisor, range.IsTakenByHypervisor);
         using (IVcpuFreeze freeze = Guest.Machine.FreezeVcpus())
         {
             Guest.Machine.Reinitialize(freeze, ReinitializeFlags.ForceSuspend);
@@ -234,8 +234,8 @@ public abstract class NotificationConformance
 
         Events.TakeEvent(Counter).Should().Be(1);
         mmio.Accesses.Should().Equal((false, 0x110, 4, 2));
-        bell.IsHypervisors.Should().Be(bellWas);
-        range.IsHypervisors.Should().Be(rangeWas);
+        bell.IsTakenByHypervisor.Should().Be(bellWas);
+        range.IsTakenByHypervisor.Should().Be(rangeWas);
     }
 
     [Test]

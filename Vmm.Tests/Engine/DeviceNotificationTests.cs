@@ -27,15 +27,15 @@ public sealed class DeviceNotificationTests : EngineFixture
         IDoorbellRegistration bell = Machine.AttachDoorbell(s_bell, counter);
         ICoalescedRange range = Machine.Coalesce(BusKind.Port, 0x10, 4);
 
-        bell.IsHypervisors.Should().BeTrue();
-        range.IsHypervisors.Should().BeTrue();
+        bell.IsTakenByHypervisor.Should().BeTrue();
+        range.IsTakenByHypervisor.Should().BeTrue();
         BackendVm.Doorbells.Should().Equal(s_bell);
         BackendVm.CollectedRanges.Should().Equal((BusKind.Port, 0x10ul, 4u));
         bell.Dispose();
         range.Dispose();
         BackendVm.Doorbells.Should().BeEmpty();
         BackendVm.CollectedRanges.Should().BeEmpty();
-        bell.IsHypervisors.Should().BeFalse();
+        bell.IsTakenByHypervisor.Should().BeFalse();
     }
 
     [Test]
@@ -72,7 +72,7 @@ public sealed class DeviceNotificationTests : EngineFixture
 
         Backend.TakeEvent(counter).Should().Be(1);
         mmio.Accesses.Should().Equal((false, 8, 4, 2));
-        (bell.IsHypervisors || range.IsHypervisors).Should().BeFalse();
+        (bell.IsTakenByHypervisor || range.IsTakenByHypervisor).Should().BeFalse();
     }
 
     [Test]

@@ -290,6 +290,22 @@ public sealed class VcpuStateTests : EngineFixture
     }
 
     [Test]
+    public void Time_is_counted_by_the_vCPUs_owner_alone()
+    {
+        IDisposable owned = Cpu.Acquire();
+        Background other = Background.Start(() => Cpu.ChangeTimeState(VcpuTimeState.Idle));
+        Background.Until(() => other.IsWaiting);
+
+        Cpu.ChangeTimeState(VcpuTimeState.Scheduled);
+        Cpu.Times.Idle.Should().Be(TimeSpan.Zero);
+        owned.Dispose();
+        other.Join();
+        Cpu.ChangeTimeState(VcpuTimeState.EmulationUser);
+
+        (Cpu.Times.Scheduled > TimeSpan.Zero, Cpu.Times.Idle > TimeSpan.Zero).Should().Be((true, true));
+    }
+
+    [Test]
     [Proves("vcpu_stats")]
     public void Measurements_show_the_counters_under_the_names_of_VM_and_vCPU()
     {
