@@ -11,12 +11,13 @@ using Operation = Vmm.Emulation.Instructions.Decoding.Operation;
 namespace Vmm.Tests.Emulation.Instructions.Oracle;
 
 /// <summary>Executes scenarios on both sides and counts.</summary>
-internal sealed class OracleRun : IDisposable
+internal sealed partial class OracleRun : IDisposable
 {
     /// <summary>A repeated instruction takes a step for each page; whatever takes more goes round in circles.</summary>
     private const int MostSteps = 600;
 
     private readonly OracleMode _mode;
+    private readonly bool _translates;
     private readonly OracleGuest _guest = new();
     private readonly CpuState _state = HostCpu.CreateState();
     private readonly byte[] _initial;
@@ -26,9 +27,12 @@ internal sealed class OracleRun : IDisposable
     private readonly Devices _devices = new();
     private ulong _operandAddress;
 
-    internal OracleRun(OracleMode mode)
+    /// <param name="mode">The state of the CPU.</param>
+    /// <param name="translates">Whether ours is the translation of the instruction's block.</param>
+    internal OracleRun(OracleMode mode, bool translates = false)
     {
         _mode = mode;
+        _translates = translates;
         _initial = OracleLayout.CreateMemory(mode);
         _drawn = (byte[])_initial.Clone();
         _memory = (byte[])_initial.Clone();
@@ -78,11 +82,19 @@ internal sealed class OracleRun : IDisposable
         // KVM goes first, from a copy: the executor changes the state.
         _drawn.CopyTo(_guest.Memory);
         CpuStateCopy before = new(_state);
-        OracleExit ours = Execute();
+        OracleExit ours = Execute(out long executed);
         if (ours == OracleExit.Other || _devices.HasBeenTouched)
         {
             Endless++;
             return false;
+        }
+
+        if (_translates)
+        {
+            before.Restore(_state);
+            _drawn.CopyTo(_memory, 0);
+            ours = ExecuteTranslated(executed);
+            IsTranslated = HasTranslation(rip);
         }
 
         CpuStateCopy after = new(_state);
@@ -144,7 +156,7 @@ internal sealed class OracleRun : IDisposable
             _drawn.CopyTo(_memory, 0);
             FlatCpu cpu = new(_state, _memory, _devices);
             bool isFlat = _guest.InterpretsFaults && _mode == OracleMode.Protected16;
-            if (!other.Execute(ref cpu, _memory, in end) || Execute(isFlat) != OracleExit.Port)
+            if (!other.Execute(ref cpu, _memory, in end) || Execute(out _, isFlat) != OracleExit.Port)
             {
                 continue;
             }
@@ -207,15 +219,18 @@ internal sealed class OracleRun : IDisposable
         return operand < instruction.OpCount ? instruction.GetVirtualAddress(operand, 0, (register, _, _) => Value(register)) : 0;
     }
 
+    /// <param name="executed">How many instructions completed.</param>
     /// <param name="flatStack">Whether exceptions are delivered as if the stack's segment were flat.</param>
-    private OracleExit Execute(bool flatStack = false)
+    private OracleExit Execute(out long executed, bool flatStack = false)
     {
+        executed = 0;
         FlatCpu cpu = new(_state, _memory, _devices);
         _devices.IsDone = false;
         _devices.HasBeenTouched = false;
         for (int step = 0; step < MostSteps; step++)
         {
-            ExecutionResult result = Executor.Run(ref cpu, 1, deliver: !flatStack, out _);
+            ExecutionResult result = Executor.Run(ref cpu, 1, deliver: !flatStack, out long some);
+            executed += some;
             if (flatStack && result.Status == ExecutionStatus.Fault)
             {
                 result = OracleAlternative.RaiseOnFlatStack(ref cpu, in result);

@@ -22,6 +22,16 @@ public sealed class VectorOracleTests
     public void X87_forms_behave_as_on_the_processor() => OracleTest.Run(OracleMode.User64, Forms(IsX87), states: 12);
 
     [Test]
+    public void Translated_forms_behave_as_on_the_processor() =>
+        OracleTest.Run(OracleMode.User64, Forms(static operation => IsVector(operation) || IsX87(operation)), states: 1, translates: true);
+
+    [Test]
+    [Category("Long")]
+    [Explicit("takes minutes")]
+    public void Translated_forms_behave_as_on_the_processor_in_many_states() => OracleTest.Run(
+        OracleMode.User64, Forms(static operation => IsVector(operation) || IsX87(operation)), states: 100, OracleTest.LongSeed, translates: true);
+
+    [Test]
     [Category("Long")]
     [Explicit("takes minutes")]
     public void Vector_forms_behave_as_on_the_processor_in_many_states() => OracleTest.Run(OracleMode.User64, Forms(IsVector), states: 300, OracleTest.LongSeed);
