@@ -15,7 +15,7 @@ namespace Vmm.Tests.Software;
 /// <summary>
 /// Whole guests of random bytes: as code in each mode, as page tables, as descriptor tables, as task states; with random breakpoints of
 /// the guest and of a debugger, steps, and now and then with two processors in one memory. Nothing may come out of the backend but
-/// exits, and none may take for ever. Memory beside the guest's cannot be accessed, so an access there would end the tests.
+/// exits, and none may take for ever; some have their blocks translated early. Memory beside the guest's cannot be accessed, so an access there would end the tests.
 /// </summary>
 internal sealed class RandomGuestTests
 {
@@ -45,10 +45,12 @@ internal sealed class RandomGuestTests
     private static void Fuzz(Random random, int guests)
     {
         using SoftwareBackend backend = new();
+        using SoftwareBackend eager = new(new SoftwareBackendOptions { TranslatesAfter = 1 });
+        using SoftwareBackend warm = new(new SoftwareBackendOptions { TranslatesAfter = 50 });
         using GuestMemoryBlock block = backend.AllocateMemory(BackendGuest.MemoryLength, default);
         for (int number = 0; number < guests; number++)
         {
-            RunGuest(random, backend, block);
+            RunGuest(random, random.Next(16) switch { 0 => eager, < 3 => warm, _ => backend }, block);
         }
     }
 

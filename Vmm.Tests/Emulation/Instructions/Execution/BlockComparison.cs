@@ -80,7 +80,9 @@ internal static class BlockComparison
 
         string actual = $"{fast} {executed} {Describe(blocks.State)}";
         string expected = $"{slow} {steps} {Describe(single.State)}";
-        difference = actual == expected && blocks.Memory.SequenceEqual(single.Memory) ? ""
+        bool isEqual = actual == expected && blocks.Memory.SequenceEqual(single.Memory)
+            && blocks.State.Extended.Image.SequenceEqual(single.State.Extended.Image);
+        difference = isEqual ? ""
             : $"{actual}\ninstead of\n{expected}\nbehind {Convert.ToHexString(single.Memory.Slice((int)Math.Min(last, 0xF_0000), 16))} at {last:x}";
         return executed;
     }

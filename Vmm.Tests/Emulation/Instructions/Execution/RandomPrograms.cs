@@ -3,8 +3,8 @@
 namespace Vmm.Tests.Emulation.Instructions.Execution;
 
 /// <summary>
-/// Random code that seldom faults: the instructions that have handlers of their own in blocks, among those that have none, with
-/// prefixes, operands in registers and memory, jumps over a few bytes, and stores into the code itself.
+/// Random code that seldom faults: the instructions that have handlers of their own in blocks, among those that have none, vectors and
+/// the x87, with prefixes, operands in registers and memory, jumps over a few bytes, and stores into the code itself.
 /// </summary>
 internal sealed class RandomPrograms(Random random)
 {
@@ -15,6 +15,14 @@ internal sealed class RandomPrograms(Random random)
         0x28, 0x29, 0x2A, 0x2B, 0x30, 0x31, 0x32, 0x33, 0x38, 0x39, 0x3A, 0x3B, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x8B,
         0x8D, 0xD0, 0xD1, 0xD2, 0xD3, 0xFE, 0x63, 0x8F, 0x8E, 0x0FA3, 0x0FAB, 0x0FAF, 0x0FB0, 0x0FB1, 0x0FB6, 0x0FB7, 0x0FBC, 0x0FBD,
         0x0FBE, 0x0FBF, 0x0FC0, 0x0FC1, 0x0FA5, 0x0FAD, 0x0F1F, 0x0F6F, 0x0F7F, 0x0FEF,
+    ];
+
+    /// <summary>Vectors, by their prefixes of single and double precision, scalars, integers in MMX and XMM registers; and the x87.</summary>
+    private static readonly int[] s_floating =
+    [
+        0x0F10, 0x0F11, 0x0F12, 0x0F13, 0x0F14, 0x0F16, 0x0F28, 0x0F29, 0x0F2A, 0x0F2C, 0x0F2D, 0x0F2E, 0x0F2F, 0x0F51, 0x0F54, 0x0F57,
+        0x0F58, 0x0F59, 0x0F5A, 0x0F5B, 0x0F5C, 0x0F5D, 0x0F5E, 0x0F5F, 0x0F60, 0x0F62, 0x0F64, 0x0F6B, 0x0F6E, 0x0F74, 0x0F76, 0x0F7E,
+        0x0FD4, 0x0FD6, 0x0FD7, 0x0FDB, 0x0FE6, 0x0FF5, 0x0FFA, 0x0FFE, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF,
     ];
 
     private static readonly int[] s_withModRmAndByte = [0x80, 0x83, 0xC0, 0xC1, 0xC6, 0x6B, 0x0FA4, 0x0FAC, 0x0FBA];
@@ -87,8 +95,9 @@ internal sealed class RandomPrograms(Random random)
                 return at;
             case 7:
                 code[at++] = (byte)(0xF6 + random.Next(2));
-                code[at++] = (byte)(0xC0 | random.Next(2, 8) << 3 | random.Next(8));
-                return at;
+                return ModRm(code, at);
+            case 8 or 9:
+                return ModRm(code, Opcode(code, at, Pick(s_floating)));
             default:
                 return ModRm(code, Opcode(code, at, Pick(s_withModRm)));
         }
