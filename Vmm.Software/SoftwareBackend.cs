@@ -26,11 +26,12 @@ public sealed class SoftwareBackend : IHypervisorBackend, IPreciseWaitProvider, 
 
     /// <summary>Makes the backend.</summary>
     /// <param name="options">How; the defaults when null.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A VM could have no vCPU.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A VM could have no vCPU, or the sampling interval is negative.</exception>
     public SoftwareBackend(SoftwareBackendOptions? options = null)
     {
         _options = options ?? new SoftwareBackendOptions();
         ArgumentOutOfRangeException.ThrowIfLessThan(_options.MaxCpus, 1, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfLessThan(_options.SamplingInterval, TimeSpan.Zero, nameof(options));
         Description = new HypervisorDescription("software", HostVirtualization.Software, _options.MaxCpus, CpuidFixedAfterRun: false);
     }
 

@@ -20,6 +20,12 @@ public sealed record SoftwareBackendOptions
     /// </summary>
     public int TranslatesAfter { get; init; } = DefaultTranslatesAfter;
 
+    /// <summary>
+    /// After what time it is looked, again and again, at what each vCPU does, for shares of time among the statistics of the vCPUs; zero, the
+    /// default, for never. It costs a thread for each VM that has a vCPU.
+    /// </summary>
+    public TimeSpan SamplingInterval { get; init; }
+
     /// <summary>Time that instructions make, for runs that can be repeated: of one VM with one vCPU. Null: the host's time.</summary>
     public InstructionTime? Time { get; init; }
 }

@@ -22,9 +22,6 @@ namespace Vmm.Software;
 /// </remarks>
 internal sealed partial class SoftwareVcpu : IBackendVcpu
 {
-    private static readonly Action<Action> s_onPool =
-        static work => ThreadPool.UnsafeQueueUserWorkItem(static work => work(), work, preferLocal: false);
-
     private readonly SoftwareVm _vm;
     private int _isExecuting;
     private int _mapVersion = -1;
@@ -35,7 +32,7 @@ internal sealed partial class SoftwareVcpu : IBackendVcpu
         _vm = vm;
         Id = id;
         State.TranslatesAfter = vm.TranslatesAfter;
-        State.TranslationWorker = s_onPool;
+        State.TranslationWorker = QueueTranslation;
         ProcessorReset.Apply(State);
         SetCpuid(SoftwareProcessor.Entries.AsSpan());
         _msrs = MakeMsrs();

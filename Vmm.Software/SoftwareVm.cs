@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Runtime;
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Errors;
@@ -9,7 +10,7 @@ using Vmm.Abstractions.Vcpu;
 namespace Vmm.Software;
 
 /// <summary>The software backend's part of a VM: where memory is, and what its vCPUs share.</summary>
-internal sealed class SoftwareVm : IBackendVm
+internal sealed class SoftwareVm : IBackendVm, IBackendStatistics
 {
     private readonly Lock _lock = new();
     private readonly HashSet<int> _vcpus = [];
@@ -22,6 +23,7 @@ internal sealed class SoftwareVm : IBackendVm
         TranslatesAfter = backend.TranslatesAfter;
         Time = backend.Time;
         Clock = new SoftwareClock(Time);
+        Sampler = backend.SamplingInterval > TimeSpan.Zero ? new PhaseSampler(backend.SamplingInterval) : null;
     }
 
     /// <summary>How the VM was made.</summary>
@@ -29,6 +31,9 @@ internal sealed class SoftwareVm : IBackendVm
 
     /// <inheritdoc cref="SoftwareBackendOptions.TranslatesAfter"/>
     public int TranslatesAfter { get; }
+
+    /// <summary>What looks at the vCPUs' phases; null where nobody wants to know.</summary>
+    public PhaseSampler? Sampler { get; }
 
     /// <summary>The rare accesses that need memory for one vCPU alone.</summary>
     public VcpuExclusion Exclusion { get; } = new();
@@ -44,6 +49,13 @@ internal sealed class SoftwareVm : IBackendVm
 
     /// <inheritdoc/>
     public InterruptControllerMode InterruptControllerMode => InterruptControllerMode.Userspace;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<BackendStatistic> ReadStatistics() =>
+    [
+        new("process_methods_compiled", StatisticKind.Cumulative, "1", JitInfo.GetCompiledMethodCount()),
+        new("process_time_compiling", StatisticKind.Cumulative, "s", JitInfo.GetCompilationTime().TotalSeconds),
+    ];
 
     /// <inheritdoc/>
     public IBackendVcpu CreateVcpu(VcpuId id)
@@ -64,6 +76,7 @@ internal sealed class SoftwareVm : IBackendVm
 
         SoftwareVcpu vcpu = new(this, id);
         Exclusion.Add(vcpu);
+        Sampler?.Add(vcpu);
         return vcpu;
     }
 
@@ -125,6 +138,7 @@ internal sealed class SoftwareVm : IBackendVm
     public void Remove(SoftwareVcpu vcpu)
     {
         Exclusion.Remove(vcpu);
+        Sampler?.Remove(vcpu);
         lock (_lock)
         {
             _vcpus.Remove(vcpu.Id.Value);

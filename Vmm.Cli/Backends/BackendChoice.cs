@@ -14,8 +14,13 @@ namespace Vmm.Cli.Backends;
 /// <param name="InterruptControllers">Who is to have the interrupt controllers; null for whoever does it best.</param>
 internal sealed record BackendChoice(BackendKind Kind, string Device, InterruptControllerMode? InterruptControllers)
 {
+    private static readonly TimeSpan s_samplingInterval = TimeSpan.FromMilliseconds(1);
+
     /// <summary>What was said about translating hot code, which only software does; null where nothing was.</summary>
     public bool? Translates { get; init; }
+
+    /// <summary>Whether the software processor says where its time goes.</summary>
+    public bool Samples { get; init; }
 
     /// <summary>Chooses and opens.</summary>
     /// <param name="log">Receives the backend's messages.</param>
@@ -84,6 +89,7 @@ internal sealed record BackendChoice(BackendKind Kind, string Device, InterruptC
         SoftwareBackendOptions options = new()
         {
             TranslatesAfter = translates ? SoftwareBackendOptions.DefaultTranslatesAfter : 0,
+            SamplingInterval = Samples ? s_samplingInterval : TimeSpan.Zero,
             Time = time,
         };
         return new OpenedBackend(new SoftwareBackend(options), InterruptControllerMode.Userspace, reason) { Translates = translates };

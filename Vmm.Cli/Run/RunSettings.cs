@@ -122,6 +122,7 @@ internal sealed record RunSettings
                 BackendOption.Parse(texts.Backend), texts.Device, IrqchipOption.Parse(texts.Irqchip))
             {
                 Translates = TranslateOption.Parse(texts.Translate),
+                Samples = texts.Stats,
             },
             CpuModel = CpuModelOption.Parse("--cpu", texts.Cpu),
             CpuDependencies = CpuModelOption.ParseDependencies(texts.CpuDependencies),

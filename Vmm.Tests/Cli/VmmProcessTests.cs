@@ -267,6 +267,23 @@ public sealed class VmmProcessTests(string backend)
     }
 
     [Test]
+    public void Statistics_say_where_the_time_of_the_software_processor_goes()
+    {
+        if (backend == "kvm")
+        {
+            Assert.Ignore("a hypervisor has figures of its own");
+        }
+
+        VmmOutput run = RunFlat([0xeb, 0xfe], "--stats", "--json", "--console", "none", "--timeout", "200ms");
+
+        run.ExitCode.Should().Be(124, run.Error);
+        using JsonDocument json = JsonDocument.Parse(run.Out);
+        JsonElement statistics = json.RootElement.GetProperty("statistics");
+        statistics.GetProperty("vcpus")[0].GetProperty("hypervisor").GetProperty("sampled_execute").GetDouble().Should().BePositive();
+        statistics.GetProperty("vm").GetProperty("process_time_compiling").GetDouble().Should().BePositive();
+    }
+
+    [Test]
     public void Demo_passes_without_translation_and_its_report_says_so()
     {
         VmmOutput demo = VmmProcess.Run("demo", "--translate", "off", "--json");

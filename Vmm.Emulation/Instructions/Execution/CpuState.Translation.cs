@@ -2,7 +2,7 @@
 
 namespace Vmm.Emulation.Instructions.Execution;
 
-/// <summary>Whether and where code that is executed often becomes code of the host. It changes nothing but speed.</summary>
+/// <summary>Whether and where code that is executed often becomes code of the host, which changes nothing but speed; and where time goes.</summary>
 public sealed partial class CpuState
 {
     /// <summary>
@@ -12,9 +12,23 @@ public sealed partial class CpuState
     /// </summary>
     public int TranslatesAfter { get; set; }
 
+    private int _phase;
+
+    /// <summary>What the executor is doing now, for whoever samples where its time goes. Any thread.</summary>
+    public ExecutionPhase Phase => (ExecutionPhase)Volatile.Read(ref _phase);
+
     /// <summary>
     /// Carries out a translation, on any thread and at any time; null, the default, has the executing thread do it at once. Called from
     /// the thread that executes; it must not throw.
     /// </summary>
     public Action<Action>? TranslationWorker { get; set; }
+
+    /// <summary>Something else is done from now on.</summary>
+    /// <returns>What was done before, which is to be set again afterwards.</returns>
+    internal ExecutionPhase Begin(ExecutionPhase phase)
+    {
+        ExecutionPhase before = (ExecutionPhase)_phase;
+        _phase = (int)phase;
+        return before;
+    }
 }

@@ -144,6 +144,14 @@ internal static partial class Interpreter<TCpu>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static int Locate(ref TCpu cpu, CpuState s, BlockCache blocks, ulong linear)
     {
+        ExecutionPhase phase = s.Begin(ExecutionPhase.Decode);
+        int index = Find(ref cpu, s, blocks, linear);
+        s.Begin(phase);
+        return index;
+    }
+
+    private static int Find(ref TCpu cpu, CpuState s, BlockCache blocks, ulong linear)
+    {
         if (!Translate(ref cpu, s, linear, TranslationCache.Fetch, out ulong physical))
         {
             return -1;
@@ -179,6 +187,14 @@ internal static partial class Interpreter<TCpu>
     /// <summary>Whether memory still holds what a block was decoded from; if not it is decoded again.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static bool Verify(ref TCpu cpu, CpuState s, BlockCache blocks, ref BlockCache.Block block)
+    {
+        ExecutionPhase phase = s.Begin(ExecutionPhase.Decode);
+        bool holds = Compare(ref cpu, s, blocks, ref block);
+        s.Begin(phase);
+        return holds;
+    }
+
+    private static bool Compare(ref TCpu cpu, CpuState s, BlockCache blocks, ref BlockCache.Block block)
     {
         if (block.Count == 0)
         {

@@ -134,7 +134,9 @@ internal static partial class Interpreter<TCpu>
 
         PageAccess access = (PageAccess)(kind == TranslationCache.Write ? 1 : kind == TranslationCache.Fetch ? 2 : 0)
             | ((rights & 2) != 0 ? PageAccess.User : 0) | ((rights & 4) != 0 ? PageAccess.Implicit : 0);
+        ExecutionPhase phase = s.Begin(ExecutionPhase.Walk);
         Translation result = PageWalker.Translate(ref cpu, s.Paging, linear, access);
+        s.Begin(phase);
         physical = result.PhysicalAddress;
         switch (result.Status)
         {

@@ -38,6 +38,14 @@ internal static partial class Interpreter<TCpu>
     internal static ExecutionResult Run(ref TCpu cpu, long maximum, bool deliver, out long executed)
     {
         CpuState s = cpu.State;
+        ExecutionPhase phase = s.Begin(ExecutionPhase.Execute);
+        ExecutionResult result = RunUntil(ref cpu, s, maximum, deliver, out executed);
+        s.Begin(phase);
+        return result;
+    }
+
+    private static ExecutionResult RunUntil(ref TCpu cpu, CpuState s, long maximum, bool deliver, out long executed)
+    {
         BlockCache? blocks = maximum > 1 ? BlockCache.Of(s) : null;
         long count = 0;
         long epochEnd = 0;
