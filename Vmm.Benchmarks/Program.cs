@@ -2,6 +2,7 @@
 
 using Vmm.Benchmarks.Emulation;
 using Vmm.Benchmarks.Kvm;
+using Vmm.Benchmarks.Tcg;
 
 if (args is ["emulation", .. string[] emulation])
 {
@@ -24,6 +25,11 @@ if (args is ["start", string vmm])
     return StartUp.Run(vmm);
 }
 
+if (args is ["tcg", _, ..])
+{
+    return TcgPairs.Run(args[1..]);
+}
+
 if (args is ["kvm", .. string[] rest])
 {
     return KvmPairs.Run(rest);
@@ -44,6 +50,9 @@ Console.Error.WriteLine("""
                       executing what KVM cannot emulate, on a host that interprets kernel mode
       chips [ROUNDS]  lateness of timers beside a timerfd in C, interrupts in each mode, the bus, idle VMs (needs gcc)
       start VMM       from the start of a published vmm program to its guest's first instruction
+      tcg VMM [PAIRS [KERNEL]]
+                      a published vmm program's processor in software beside QEMU's TCG (needs qemu-system-x86_64): loops of
+                      one image, and the boot of Debian's kernel
       machines [COUNT]
                       many VMs in one process: memory of an idle one, and how many come and go in a second
       kvm [PAIRS]     exits, lifecycle and kicks of the KVM backend, each beside the same loop in C (needs gcc)
