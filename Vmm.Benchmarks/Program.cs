@@ -53,7 +53,7 @@ Console.Error.WriteLine("""
       tcg VMM [PAIRS [KERNEL]]
                       a published vmm program's processor in software beside QEMU's TCG (needs qemu-system-x86_64): loops of
                       one image, and the boot of Debian's kernel
-      machines [COUNT]
+      machines [kvm|software] [COUNT]
                       many VMs in one process: memory of an idle one, and how many come and go in a second
       kvm [PAIRS]     exits, lifecycle and kicks of the KVM backend, each beside the same loop in C (needs gcc)
     """);

@@ -2,18 +2,20 @@
 
 using System.Diagnostics;
 using System.Globalization;
+using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Engine;
 using Vmm.Kvm;
+using Vmm.Software;
 
 namespace Vmm.Benchmarks.Kvm;
 
 /// <summary>
 /// Many VMs in one process: the memory that an idle one keeps, and how many can be created, run to their first exit and disposed in a
-/// second over two threads. Userspace mode, one vCPU, 16 MiB.
+/// second over two threads. Userspace mode, one vCPU, 16 MiB; on KVM or on the processor in software.
 /// </summary>
 internal static class ManyMachines
 {
@@ -28,15 +30,17 @@ internal static class ManyMachines
 
     public static int Run(string[] arguments)
     {
-        int count = arguments is [var text] && int.TryParse(text, CultureInfo.InvariantCulture, out int given) ? given : DefaultCount;
-        using KvmBackend backend = KvmBackend.Open();
+        bool isSoftware = arguments is ["software", ..];
+        int count = arguments is [.., var text] && int.TryParse(text, CultureInfo.InvariantCulture, out int given) ? given : DefaultCount;
+        using IHypervisorBackend backend = isSoftware ? new SoftwareBackend() : KvmBackend.Open();
+        Console.WriteLine($"{backend.Description.Name}:");
         Cycle(backend, count / 10);
         MeasureMemory(backend, count);
         MeasureRate(backend, count);
         return 0;
     }
 
-    private static void MeasureMemory(KvmBackend backend, int count)
+    private static void MeasureMemory(IHypervisorBackend backend, int count)
     {
         List<VirtualMachine> machines = new(count);
         long before = ResidentBytes();
@@ -63,7 +67,7 @@ internal static class ManyMachines
             $"resident memory of one: {(idle - before) / 1024.0 / count:0.0} KiB created, {(after - before) / 1024.0 / count:0.0} KiB after a run"));
     }
 
-    private static void MeasureRate(KvmBackend backend, int count)
+    private static void MeasureRate(IHypervisorBackend backend, int count)
     {
         double[] rates = new double[Rounds];
         for (int round = 0; round < Rounds; round++)
@@ -79,7 +83,7 @@ internal static class ManyMachines
             $"create, run, dispose over {Threads} threads: {rates[Rounds / 2]:0} a second, median of {Rounds} rounds ({rates[0]:0} to {rates[^1]:0})"));
     }
 
-    private static void Cycle(KvmBackend backend, int count)
+    private static void Cycle(IHypervisorBackend backend, int count)
     {
         int next = 0;
         Thread[] threads = new Thread[Threads];
@@ -102,7 +106,7 @@ internal static class ManyMachines
         }
     }
 
-    private static VirtualMachine Create(KvmBackend backend, int number)
+    private static VirtualMachine Create(IHypervisorBackend backend, int number)
     {
         VirtualMachine machine = new VirtualMachineFactory(backend).Create(new VirtualMachineOptions
         {
