@@ -67,7 +67,15 @@ internal static class BlockComparison
     private static long RunBoth(FlatMachine blocks, FlatMachine single, int limit, out string difference)
     {
         FlatCpu cpu = new(blocks.State, blocks.Bytes, blocks);
-        ExecutionResult fast = Executor.Run(ref cpu, limit, deliver: false, out long executed);
+        ExecutionResult fast = default;
+        long executed = 0;
+        while (executed < limit && fast.Status == ExecutionStatus.Completed)
+        {
+            // Long repetitions end a run early.
+            fast = Executor.Run(ref cpu, limit - executed, deliver: false, out long some);
+            executed += some;
+        }
+
         ExecutionResult slow = default;
         long steps = 0;
         ulong last = 0;
