@@ -353,7 +353,12 @@ public sealed partial class VirtualCpu
         emulated.Accesses.Reset();
         Refusal = status switch
         {
-            ExecutionStatus.NotExecutable => EmulationRefusal.NotExecutable,
+            ExecutionStatus.NotExecutable => emulated.State.Refusal switch
+            {
+                ExecutionRefusal.TaskSwitch => EmulationRefusal.TaskSwitch,
+                ExecutionRefusal.SupervisorState => EmulationRefusal.SupervisorState,
+                _ => EmulationRefusal.NotExecutable,
+            },
             _ when emulated.Refusal != EmulationRefusal.None => emulated.Refusal,
             _ => EmulationRefusal.NotInMemory,
         };

@@ -146,15 +146,15 @@ internal sealed partial class SoftwareVcpu
 
     /// <summary>
     /// The executor does not have the instruction. A hypercall is an exit where the VM wants that; anything else belongs to nothing that
-    /// the processor promises, and does not exist.
+    /// the processor promises, and does not exist. What it does not do of an instruction that it has is a failure for somebody to see.
     /// </summary>
     private bool TranslateUnknown(ref VmExit exit)
     {
         SoftwareCpu<Unwatched> cpu = new(this, State);
         ExecutionResult result = Executor.Step(ref cpu, out Instruction instruction);
-        if (result.Status != ExecutionStatus.NotExecutable)
+        if (result.Status != ExecutionStatus.NotExecutable || State.Refusal != ExecutionRefusal.Instruction)
         {
-            // Not the instruction but the delivery of what it raised: a task gate.
+            // A task switch, of the instruction itself or of the delivery of what it raised, or components that IA32_XSS enables.
             ShowEmulationFailure(ref exit);
             return true;
         }

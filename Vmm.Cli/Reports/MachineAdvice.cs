@@ -18,6 +18,7 @@ internal sealed record MachineAdvice(string? Cause, ImmutableArray<string> Try)
     private const string AnotherHost =
         "run it on a host whose KVM executes guests on the processor (VMX or SVM); 'vmm doctor' tells which kind a host is";
 
+    private const string LookBefore = "look at what the guest did before: a jump into devices ends so, too";
     private const string InSoftware = "--backend software: a processor in software, which has no such gaps";
 
     private static readonly MachineAdvice s_none = new(null, []);
@@ -53,11 +54,20 @@ internal sealed record MachineAdvice(string? Cause, ImmutableArray<string> Try)
         _ => s_none,
     };
 
-    private static MachineAdvice ForSoftware(MachineResult result) => new(
-        result.Refusal == EmulationRefusal.NotInMemory
-            ? "the guest's code, stack or page tables are not in memory"
-            : $"the software processor does not have {Name(result.Instruction)}",
-        ["look at what the guest did before: a jump into devices ends so, too"]);
+    private static MachineAdvice ForSoftware(MachineResult result) => result.Refusal switch
+    {
+        EmulationRefusal.NotInMemory => new MachineAdvice("the guest's code, stack or page tables are not in memory", [LookBefore]),
+        EmulationRefusal.TaskSwitch => new MachineAdvice(
+            $"{Name(result.Instruction)} switches tasks, through a TSS or a task gate, which the software processor does not do",
+            [
+                "handle the vector by an interrupt or trap gate, and switch tasks in the guest's own code",
+                "--backend kvm on a host with VT-x or SVM: its processor switches tasks",
+            ]),
+        EmulationRefusal.SupervisorState => new MachineAdvice(
+            $"{Name(result.Instruction)} asks for components that IA32_XSS enables, for which the software processor has no state",
+            ["--cpu MODEL,-xsaves: the guest saves its state by XSAVE or XSAVEC"]),
+        _ => new MachineAdvice($"the software processor does not have {Name(result.Instruction)}", [LookBefore]),
+    };
 
     private static string Name(InstructionReport? instruction) =>
         instruction is { Length: > 0 } ? $"`{instruction.Mnemonic}`" : "the instruction there";
@@ -73,6 +83,8 @@ internal sealed record MachineAdvice(string? Cause, ImmutableArray<string> Try)
         {
             EmulationRefusal.SwitchedOff => "; --second-chance is off",
             EmulationRefusal.NotExecutable => "; this engine's executor does not have it either",
+            EmulationRefusal.TaskSwitch => "; it switches tasks, through a TSS or a task gate, which this engine's executor does not do",
+            EmulationRefusal.SupervisorState => "; it asks for components that IA32_XSS enables, for which this engine's executor has no state",
             EmulationRefusal.OwnedByHypervisor => "; it works on a chip or register that only the hypervisor has, so this engine cannot execute it",
             EmulationRefusal.NotInMemory => "; its code or page tables are not in memory, so this engine cannot execute it",
             EmulationRefusal.RefusedByDevice => "; the device that it accesses refused",
@@ -92,7 +104,7 @@ internal sealed record MachineAdvice(string? Cause, ImmutableArray<string> Try)
             attempts.Add("--second-chance on: executes such instructions in this process");
         }
 
-        if (result.Hypervisor.Virtualization == HostVirtualization.Pvm)
+        if (result.Hypervisor.Virtualization == HostVirtualization.Pvm && result.Refusal is not (EmulationRefusal.TaskSwitch or EmulationRefusal.SupervisorState))
         {
             attempts.Add(InSoftware);
         }

@@ -31,4 +31,10 @@ public enum EmulationRefusal
 
     /// <summary>It is an INT3 that a debugger waits for; never the reason of an exit for an emulation failure.</summary>
     Breakpoint = 8,
+
+    /// <summary>It switches to another task, through a TSS or a task gate, which the executor does not do.</summary>
+    TaskSwitch = 9,
+
+    /// <summary>XSAVES or XRSTORS of a component that IA32_XSS enables, for which the executor has no state.</summary>
+    SupervisorState = 10,
 }

@@ -141,6 +141,9 @@ public enum CpuFeatures : ulong
     /// <summary>F16C.</summary>
     F16c = 1UL << 43,
 
+    /// <summary>Pages of 1 GiB.</summary>
+    GigabytePages = 1UL << 44,
+
     /// <summary>All that the executor knows of Intel's processors.</summary>
-    All = (1UL << 44) - 1 & ~MisalignedSse,
+    All = (1UL << 45) - 1 & ~MisalignedSse,
 }

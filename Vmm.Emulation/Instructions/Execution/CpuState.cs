@@ -138,6 +138,9 @@ public sealed partial class CpuState
     /// <summary>HLT or MWAIT was executed and nothing has woken the CPU since. The binding clears it.</summary>
     public bool Halted { get; set; }
 
+    /// <summary>What the last instruction asked in vain, where that was <see cref="ExecutionStatus.NotExecutable"/>.</summary>
+    public ExecutionRefusal Refusal { get; internal set; }
+
     /// <summary>What CPUID promises the guest. It must not exceed what the binding's CPUID says.</summary>
     public CpuFeatures Features { get; set; } = CpuFeatures.All;
 
@@ -176,7 +179,7 @@ public sealed partial class CpuState
     }
 
     /// <summary>What a page walk would use now.</summary>
-    public PagingState Paging => new(Cr0, Cr3, Cr4, Efer, Rflags, Pkru, PhysicalAddressBits);
+    public PagingState Paging => new(Cr0, Cr3, Cr4, Efer, Rflags, Pkru, PhysicalAddressBits, Has(CpuFeatures.GigabytePages));
 
     /// <summary>Forgets cached translations and the references to memory behind them. A binding calls it whenever something other than
     /// an executed instruction may have changed paging registers or where guest memory is, when writes have to be seen again by

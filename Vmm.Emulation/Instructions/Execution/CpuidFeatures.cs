@@ -55,6 +55,7 @@ public static class CpuidFeatures
         (CpuFeatures.Sha, Named("sha_ni")),
         (CpuFeatures.Fma, Named("fma")),
         (CpuFeatures.F16c, Named("f16c")),
+        (CpuFeatures.GigabytePages, Named("pdpe1gb")),
     ];
 
     /// <summary>The features that entries promise.</summary>

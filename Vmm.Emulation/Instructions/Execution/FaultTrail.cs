@@ -10,7 +10,7 @@ namespace Vmm.Emulation.Instructions.Execution;
 /// <summary>The events of the last delivery that failed, each the reason of the next.</summary>
 public struct FaultTrail
 {
-    /// <summary>How many events are kept: an interrupt, two faults of its kind, the double fault and the fault that ends it, with one to spare.</summary>
+    /// <summary>How many events are kept: an event, a contributory fault, two page faults, the double fault and the fault that ends it.</summary>
     public const int Capacity = 6;
 
     private Events _events;

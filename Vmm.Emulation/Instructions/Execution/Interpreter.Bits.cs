@@ -127,10 +127,13 @@ internal static partial class Interpreter<TCpu>
         }
     }
 
+    /// <summary>Neither real nor virtual-8086 mode has VEX prefixes (volume 2, VEX-encoded GPR instructions).</summary>
+    private static bool IsVexUsable(CpuState s) => s.IsProtected && !s.IsVirtual8086;
+
     private static bool Bmi(ref TCpu cpu, CpuState s, in Instruction i)
     {
         bool isBmi2 = i.Operation is Operation.Bzhi or Operation.Pdep or Operation.Pext;
-        if (!s.Has(isBmi2 ? CpuFeatures.Bmi2 : CpuFeatures.Bmi1))
+        if (!IsVexUsable(s) || !s.Has(isBmi2 ? CpuFeatures.Bmi2 : CpuFeatures.Bmi1))
         {
             return Undefined(s);
         }

@@ -90,7 +90,9 @@ internal static partial class Interpreter<TCpu>
         ulong efer = s.Efer;
         if (paging && !was && (efer & EferBits.LongModeEnable) != 0)
         {
-            if ((s.Cr4 & Cr4Pae) == 0 || s.Segments[(int)SegmentName.Cs].IsLong)
+            // Nor with a TSS of 16 bits (volume 2, MOV to control registers).
+            ref SegmentState tss = ref s.Segments[(int)SegmentName.Tr];
+            if ((s.Cr4 & Cr4Pae) == 0 || s.Segments[(int)SegmentName.Cs].IsLong || !tss.IsUnusable && tss.Type is 1 or 3)
             {
                 return GeneralProtection(s);
             }
@@ -212,7 +214,7 @@ internal static partial class Interpreter<TCpu>
     }
 
     /// <summary>DR4 and DR5 are DR6 and DR7 unless CR4.DE makes them undefined; DR7.GD traps every access.</summary>
-    private static bool MoveDebug(CpuState s, in Instruction i)
+    private static bool MoveDebug(ref TCpu cpu, CpuState s, in Instruction i)
     {
         int register = i.Reg;
         if (register is 4 or 5)
@@ -257,7 +259,10 @@ internal static partial class Interpreter<TCpu>
         switch (register)
         {
             case 6:
-                s.Dr6 = value & 0x1_E00F | 0xFFFE_0FF0;
+                // Bit 16 tells of transactions, where the processor has them (volume 3, DR6).
+                const ulong Transactions = 1 << 16;
+                bool hasTransactions = (cpu.Cpuid(7, 0).Ebx & 1 << 11) != 0;
+                s.Dr6 = value & (0xE00F | Transactions) | 0xFFFE_0FF0 | (hasTransactions ? 0 : Transactions);
                 break;
             case 7:
                 s.Dr7 = value & 0xFFFF_2BFF | 0x400;

@@ -125,7 +125,7 @@ internal static partial class Interpreter<TCpu>
 
         if (type is not (4 or 12))
         {
-            return NotExecutable(s);
+            return NotExecutable(s, ExecutionRefusal.TaskSwitch);
         }
 
         if (gate.Dpl < cpl || gate.Dpl < (selector & 3))
@@ -182,7 +182,8 @@ internal static partial class Interpreter<TCpu>
         }
 
         ushort oldCs = s.Segments[(int)SegmentName.Cs].Selector;
-        if (isCall && !conforming && code.Dpl < cpl)
+        bool switches = isCall && !conforming && code.Dpl < cpl;
+        if (switches)
         {
             SegmentState oldSs = s.Segments[(int)SegmentName.Ss];
             ulong oldPointer = s.General[Rsp];
@@ -193,14 +194,14 @@ internal static partial class Interpreter<TCpu>
 
             if (!Push(ref cpu, s, oldSs.Selector, size) || !Push(ref cpu, s, oldPointer, size))
             {
-                return false;
+                return NameNewStack(s);
             }
 
             for (int n = parameters - 1; n >= 0; n--)
             {
                 if (!Push(ref cpu, s, values[n], size))
                 {
-                    return false;
+                    return NameNewStack(s);
                 }
             }
         }
@@ -215,7 +216,7 @@ internal static partial class Interpreter<TCpu>
 
         if (isCall && (!Push(ref cpu, s, oldCs, size) || !Push(ref cpu, s, s.NextRip, size)))
         {
-            return false;
+            return switches ? NameNewStack(s) : false;
         }
 
         s.Segments[(int)SegmentName.Cs] = code;

@@ -132,8 +132,23 @@ internal static partial class Interpreter<TCpu>
         }
 
         bool software = kind is InterruptKind.SoftwareInterrupt or InterruptKind.SoftwareException;
-        uint external = software ? 0u : 1;
-        uint gateError = (uint)vector << 3 | 2 | external;
+        if (DeliverProtected(ref cpu, s, vector, kind, hasError, error, software))
+        {
+            return true;
+        }
+
+        if (!software && s.Outcome is { Status: ExecutionStatus.Fault, Vector: >= Vector.InvalidTss and <= Vector.GeneralProtection })
+        {
+            // Bit 0, EXT: the program did not ask for what could not be delivered (volume 3, error code).
+            s.Outcome = s.Outcome with { ErrorCode = s.Outcome.ErrorCode | 1 };
+        }
+
+        return false;
+    }
+
+    private static bool DeliverProtected(ref TCpu cpu, CpuState s, byte vector, InterruptKind kind, bool hasError, uint error, bool software)
+    {
+        uint gateError = (uint)vector << 3 | 2;
         int entrySize = s.IsLongMode ? 16 : 8;
         uint offset = (uint)(vector * entrySize);
         if (offset + (uint)entrySize - 1 > s.Idtr.Limit)
@@ -167,19 +182,18 @@ internal static partial class Interpreter<TCpu>
 
         if (type == 5)
         {
-            return NotExecutable(s);
+            return NotExecutable(s, ExecutionRefusal.TaskSwitch);
         }
 
         ushort selector = (ushort)(raw >> 16);
         uint codeError = selector & NotNullMask;
         if (codeError == 0)
         {
-            return GeneralProtection(s, external);
+            return GeneralProtection(s);
         }
 
         if (!ReadDescriptor(ref cpu, s, selector, Vector.GeneralProtection, out ulong codeRaw, out ulong codeAt))
         {
-            s.Outcome = s.Outcome with { ErrorCode = s.Outcome.Vector == Vector.GeneralProtection ? s.Outcome.ErrorCode | external : s.Outcome.ErrorCode };
             return false;
         }
 
@@ -187,12 +201,12 @@ internal static partial class Interpreter<TCpu>
         bool isCode = (code.Access & (SegmentState.CodeOrData | SegmentState.TypeCode)) == (SegmentState.CodeOrData | SegmentState.TypeCode);
         if (!isCode || code.Dpl > s.Cpl || s.IsLongMode && (!code.IsLong || code.IsBig))
         {
-            return GeneralProtection(s, codeError | external);
+            return GeneralProtection(s, codeError);
         }
 
         if ((code.Access & SegmentState.PresentBit) == 0)
         {
-            return Fault(s, Vector.SegmentNotPresent, codeError | external);
+            return Fault(s, Vector.SegmentNotPresent, codeError);
         }
 
         ulong target = raw & 0xFFFF | (type >= 14 ? raw >> 32 & 0xFFFF_0000 : 0) | upper << 32;
@@ -208,7 +222,7 @@ internal static partial class Interpreter<TCpu>
             // A fault that may be resumed pushes RF set, so that an instruction breakpoint does not hit again.
             PushesResume = kind == InterruptKind.HardwareException && vector != Vector.Debug,
         };
-        return SetAccessed(ref cpu, s, codeAt, ref code) && EnterHandler(ref cpu, s, code, in frame, codeError | external);
+        return SetAccessed(ref cpu, s, codeAt, ref code) && EnterHandler(ref cpu, s, code, in frame, codeError);
     }
 
     private static bool EnterHandler(ref TCpu cpu, CpuState s, SegmentState code, in Frame frame, uint codeError)
@@ -282,7 +296,7 @@ internal static partial class Interpreter<TCpu>
             {
                 if (!Push(ref cpu, s, old[segment].Selector, size))
                 {
-                    return false;
+                    return NameNewStack(s);
                 }
 
                 s.Segments[segment] = new() { Access = SegmentState.UnusableBit };
@@ -294,13 +308,24 @@ internal static partial class Interpreter<TCpu>
             || !Push(ref cpu, s, flags, size) || !Push(ref cpu, s, old[(int)SegmentName.Cs].Selector, size) || !Push(ref cpu, s, s.NextRip, size)
             || frame.HasError && !Push(ref cpu, s, frame.Error, size))
         {
-            return false;
+            return switches ? NameNewStack(s) : false;
         }
 
         s.Segments[(int)SegmentName.Cs] = code;
         ulong cleared = FlagBits.Trap | FlagBits.NestedTask | FlagBits.Resume | FlagBits.VirtualMode;
         s.Rflags &= ~(frame.IsInterruptGate ? cleared | FlagBits.Interrupt : cleared);
         return Branch(s, frame.Target, size);
+    }
+
+    /// <summary>A stack of an inner level that is too small is named by its selector (volume 2, INT n and CALL). Always false.</summary>
+    private static bool NameNewStack(CpuState s)
+    {
+        if (s.Outcome is { Status: ExecutionStatus.Fault, Vector: Vector.StackFault, ErrorCode: 0 })
+        {
+            s.Outcome = s.Outcome with { ErrorCode = s.Segments[(int)SegmentName.Ss].Selector & NotNullMask };
+        }
+
+        return false;
     }
 
     /// <summary>A stack of the same level keeps SS; one of an inner level gets a null one.</summary>
@@ -349,7 +374,7 @@ internal static partial class Interpreter<TCpu>
         bool simple = !s.IsProtected || s.IsVirtual8086;
         if (!simple && (s.Rflags & FlagBits.NestedTask) != 0)
         {
-            return s.IsLongMode ? GeneralProtection(s) : NotExecutable(s);
+            return s.IsLongMode ? GeneralProtection(s) : NotExecutable(s, ExecutionRefusal.TaskSwitch);
         }
 
         ulong pointer = s.General[Rsp];
@@ -364,6 +389,13 @@ internal static partial class Interpreter<TCpu>
             ref SegmentState cs = ref s.Segments[(int)SegmentName.Cs];
             cs = RealSegment((ushort)selector, in cs, s.IsVirtual8086);
             s.General[Rsp] = pointer;
+            if (!s.IsVirtual8086)
+            {
+                // Real mode has no virtual interrupts to return to (volume 2, IRET).
+                const ulong Kept = FlagBits.VirtualInterrupt | FlagBits.VirtualInterruptPending;
+                flags = flags & ~Kept | s.Rflags & Kept;
+            }
+
             LoadFlags(s, flags, size, s.IsVirtual8086 ? 3 : 0, mayChangeVirtual: false);
             return Branch(s, offset, size);
         }

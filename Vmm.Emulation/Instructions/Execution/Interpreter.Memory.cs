@@ -368,8 +368,9 @@ internal static partial class Interpreter<TCpu>
 
     private static bool Undefined(CpuState s) => Fault(s, Vector.InvalidOpcode);
 
-    private static bool NotExecutable(CpuState s)
+    private static bool NotExecutable(CpuState s, ExecutionRefusal refusal = ExecutionRefusal.Instruction)
     {
+        s.Refusal = refusal;
         s.Outcome = new(ExecutionStatus.NotExecutable);
         return false;
     }

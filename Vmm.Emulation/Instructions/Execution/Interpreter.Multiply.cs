@@ -199,7 +199,7 @@ internal static partial class Interpreter<TCpu>
 
     private static bool Mulx(ref TCpu cpu, CpuState s, in Instruction i)
     {
-        if (!s.Has(CpuFeatures.Bmi2))
+        if (!IsVexUsable(s) || !s.Has(CpuFeatures.Bmi2))
         {
             return Undefined(s);
         }

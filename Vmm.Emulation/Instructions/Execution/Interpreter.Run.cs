@@ -237,7 +237,9 @@ internal static partial class Interpreter<TCpu>
         ExecutionResult current = fault;
         NotePageFault(s, in fault);
         FaultEvent cause = s.FailedEvent is { WasAttempted: true } failed && s.FailedWith == fault ? failed : default;
-        for (int depth = 0; depth < 3; depth++)
+
+        // A delivery raises a contributory exception or a page fault, and of these no more than one each before the double fault.
+        for (bool isFirst = true; ; isFirst = false)
         {
             ExecutionResult result = DeliverEvent(
                 ref cpu, current.Vector, InterruptKind.HardwareException, current.HasErrorCode && s.IsProtected ? current.ErrorCode : null);
@@ -247,7 +249,7 @@ internal static partial class Interpreter<TCpu>
             }
 
             NotePageFault(s, in result);
-            if (depth == 0)
+            if (isFirst)
             {
                 BeginTrail(s, in cause, in fault);
             }
@@ -269,8 +271,6 @@ internal static partial class Interpreter<TCpu>
                 AddToTrail(s, in current);
             }
         }
-
-        return new(ExecutionStatus.Shutdown);
     }
 
     /// <summary>The exception, and before it the event in whose delivery it came up.</summary>
@@ -323,15 +323,18 @@ internal static partial class Interpreter<TCpu>
     /// <summary>The second page is touched only if decoding needs it.</summary>
     private static ref readonly Instruction FetchByParts(ref TCpu cpu, CpuState s, ulong linear, CodeSize mode)
     {
+        // What lies over the limit is not fetched, and #GP comes before what its page or its opcode would raise (volume 3, priority among
+        // concurrent events).
         Span<byte> bytes = stackalloc byte[Decoder.MaximumLength];
-        int first = (int)Math.Min(Decoder.MaximumLength, 0x1000 - (linear & PageMask));
+        bytes = bytes[..(int)Math.Min(Decoder.MaximumLength, mode == CodeSize.Bits64 ? ulong.MaxValue : s.Segments[(int)SegmentName.Cs].Limit - s.Rip + 1)];
+        int first = (int)Math.Min((uint)bytes.Length, 0x1000 - (linear & PageMask));
         if (!Translate(ref cpu, s, linear, TranslationCache.Fetch, out ulong physical) || !FetchBytes(ref cpu, s, physical, bytes[..first]))
         {
             return ref Unsafe.NullRef<Instruction>();
         }
 
         DecodeStatus status = Decoder.Decode(bytes[..first], mode, out Instruction decoded);
-        if (status == DecodeStatus.NeedMoreBytes && first < Decoder.MaximumLength)
+        if (status == DecodeStatus.NeedMoreBytes && first < bytes.Length)
         {
             if (!Translate(ref cpu, s, NextPage(s, linear, first), TranslationCache.Fetch, out physical)
                 || !FetchBytes(ref cpu, s, physical, bytes[first..]))
@@ -342,8 +345,9 @@ internal static partial class Interpreter<TCpu>
             status = Decoder.Decode(bytes, mode, out decoded);
         }
 
-        if (!Finish(s, status, mode, in decoded))
+        if (status != DecodeStatus.Decoded)
         {
+            _ = status == DecodeStatus.Invalid ? Undefined(s) : GeneralProtection(s);
             return ref Unsafe.NullRef<Instruction>();
         }
 
@@ -363,15 +367,5 @@ internal static partial class Interpreter<TCpu>
 
         MemoryMarshal.CreateReadOnlySpan(ref ram, bytes.Length).CopyTo(bytes);
         return true;
-    }
-
-    private static bool Finish(CpuState s, DecodeStatus status, CodeSize mode, in Instruction decoded)
-    {
-        if (status != DecodeStatus.Decoded)
-        {
-            return status == DecodeStatus.Invalid ? Undefined(s) : GeneralProtection(s);
-        }
-
-        return mode == CodeSize.Bits64 || s.Rip + (uint)decoded.Length - 1 <= s.Segments[(int)SegmentName.Cs].Limit || GeneralProtection(s);
     }
 }

@@ -5,7 +5,7 @@ using Vmm.Emulation.Instructions.Decoding;
 
 namespace Vmm.Emulation.Instructions.Execution;
 
-/// <summary>FXSAVE, the XSAVE family (volume 1, chapter 13), MXCSR, and the x87 control instructions.</summary>
+/// <summary>The XSAVE family (volume 1, chapter 13).</summary>
 internal static partial class Interpreter<TCpu>
 {
     private const ulong X87 = 1;
@@ -15,109 +15,6 @@ internal static partial class Interpreter<TCpu>
     private const ulong Compacted = 1UL << 63;
     private const int LegacySize = 512;
     private const int HeaderSize = 64;
-
-    private static bool FxState(ref TCpu cpu, CpuState s, in Instruction i)
-    {
-        if ((s.Cr0 & (Cr0Em | Cr0Ts)) != 0)
-        {
-            return Fault(s, Vector.DeviceNotAvailable);
-        }
-
-        bool saves = i.Operation == Operation.Fxsave;
-        if (!AddressUnaligned(s, in i, LegacySize, saves, out ulong linear))
-        {
-            return false;
-        }
-
-        if ((linear & 15) != 0)
-        {
-            return GeneralProtection(s);
-        }
-
-        Span<byte> area = stackalloc byte[LegacySize];
-        int registers = s.CodeSize == CodeSize.Bits64 ? 16 : 8;
-        bool hasXmm = (s.Cr4 & Cr4OsFxsr) != 0;
-        if (saves)
-        {
-            // Bytes 464-511 belong to software and are not written (volume 1, section 10.5.1).
-            SaveX87(s, area, i.IsWide);
-            SaveMxcsr(s, area);
-            if (hasXmm)
-            {
-                s.Extended.Image.Slice(ExtendedState.Xmm0, registers * 16).CopyTo(area[ExtendedState.Xmm0..]);
-            }
-
-            return WriteBytes(ref cpu, s, linear, area[..(hasXmm ? ExtendedState.Xmm0 + registers * 16 : ExtendedState.Xmm0)]);
-        }
-
-        if (!ReadBytes(ref cpu, s, linear, area))
-        {
-            return false;
-        }
-
-        uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(area[ExtendedState.Mxcsr..]);
-        if ((mxcsr & ~MxcsrMask(s)) != 0)
-        {
-            return GeneralProtection(s);
-        }
-
-        RestoreX87(s, area, i.IsWide);
-        s.Extended.MxcsrValue = mxcsr;
-        if (hasXmm)
-        {
-            area.Slice(ExtendedState.Xmm0, registers * 16).CopyTo(s.Extended.Image[ExtendedState.Xmm0..]);
-        }
-
-        return true;
-    }
-
-    /// <summary>Without REX.W the pointers are 32-bit offsets with selectors, which processors now store as 0.</summary>
-    private static void SaveX87(CpuState s, Span<byte> area, bool wide)
-    {
-        Span<byte> image = s.Extended.Image;
-        image[..ExtendedState.Mxcsr].CopyTo(area);
-        if (!wide)
-        {
-            area.Slice(12, 4).Clear();
-            area.Slice(20, 4).Clear();
-        }
-
-        image.Slice(ExtendedState.St0, 128).CopyTo(area[ExtendedState.St0..]);
-    }
-
-    private static void RestoreX87(CpuState s, ReadOnlySpan<byte> area, bool wide)
-    {
-        Span<byte> image = s.Extended.Image;
-        area[..ExtendedState.Mxcsr].CopyTo(image);
-        if (!wide)
-        {
-            image.Slice(12, 4).Clear();
-            image.Slice(20, 4).Clear();
-        }
-
-        area.Slice(ExtendedState.St0, 128).CopyTo(image[ExtendedState.St0..]);
-        s.Extended.ControlWord = ControlWordOf(s.Extended.ControlWord);
-        SummarizeX87(s.Extended);
-    }
-
-    /// <summary>ES and B follow from the pending exceptions that the masks leave unmasked (volume 1, section 8.1.3.3).</summary>
-    private static void SummarizeX87(ExtendedState x)
-    {
-        bool pending = (x.Status & ~x.ControlWord & 0x3F) != 0;
-        x.Status = (ushort)(pending ? x.Status | 0x8080 : x.Status & ~0x8080);
-    }
-
-    /// <summary>The reserved bits of the x87 control word: bit 6 reads as one, 7 and 13-15 as zero.</summary>
-    private static ushort ControlWordOf(ulong value) => (ushort)(value & 0x1F3F | 0x40);
-
-    private static void SaveMxcsr(CpuState s, Span<byte> area)
-    {
-        BinaryPrimitives.WriteUInt32LittleEndian(area[ExtendedState.Mxcsr..], s.Extended.MxcsrValue);
-        BinaryPrimitives.WriteUInt32LittleEndian(area[(ExtendedState.Mxcsr + 4)..], MxcsrMask(s));
-    }
-
-    /// <summary>The bits of MXCSR that may be set (volume 1, section 11.6.6; AMD, volume 1, section 4.2.2).</summary>
-    private static uint MxcsrMask(CpuState s) => 0xFFFF | (s.Has(CpuFeatures.MisalignedSse) ? ExtendedState.MisalignedMask : 0);
 
     /// <summary>The common checks; a wrong alignment is #GP(0).</summary>
     private static bool BeginXsave(CpuState s, in Instruction i, CpuFeatures feature, out ulong linear)
@@ -138,9 +35,12 @@ internal static partial class Interpreter<TCpu>
             return false;
         }
 
-        bool saves = i.Operation is not (Operation.Xrstor or Operation.Xrstors);
-        return AddressUnaligned(s, in i, LegacySize + HeaderSize, saves, out linear) && ((linear & 63) == 0 || GeneralProtection(s));
+        return XsaveArea(s, in i, LegacySize + HeaderSize, out linear) && ((linear & 63) == 0 || GeneralProtection(s));
     }
+
+    /// <summary>The segment's and the canonical addresses' checks of an area, which grows with the components in it.</summary>
+    private static bool XsaveArea(CpuState s, in Instruction i, int size, out ulong linear)
+        => AddressUnaligned(s, in i, size, write: i.Operation is not (Operation.Xrstor or Operation.Xrstors), out linear);
 
     private static ulong Requested(CpuState s) => (uint)s.General[Rax] | s.General[Rdx] << 32;
 
@@ -175,14 +75,14 @@ internal static partial class Interpreter<TCpu>
         if ((requested & s.Xss & ~s.Xcr0) != 0)
         {
             // Supervisor components have no place in this state.
-            return NotExecutable(s);
+            return NotExecutable(s, ExecutionRefusal.SupervisorState);
         }
 
         // What is not saved stays as it was, so the area is read, changed and written; a fault is always that of a write.
         Span<byte> area = s.Extended.Scratch;
         ulong oldBits = 0;
         int total = AreaSize(ref cpu, requested, compact);
-        if (!ProbeRange(ref cpu, s, linear, total) || !compact && !ReadLinear(ref cpu, s, linear + LegacySize, out oldBits)
+        if (!XsaveArea(s, in i, total, out _) || !ProbeRange(ref cpu, s, linear, total) || !compact && !ReadLinear(ref cpu, s, linear + LegacySize, out oldBits)
             || !ReadRange(ref cpu, s, linear, area[..total]))
         {
             return false;
@@ -191,7 +91,7 @@ internal static partial class Interpreter<TCpu>
         ulong saved = i.Operation == Operation.Xsave ? requested : requested & inUse;
         // XSAVEC and XSAVES count MXCSR with SSE alone, the others with SSE and AVX (volume 1, sections 13.7, 13.10 and 13.11).
         bool savesMxcsr = compact ? (saved & Sse) != 0 : (requested & (Sse | Ymm)) != 0;
-        SaveLegacy(s, area, saved, savesMxcsr, i.IsWide, s.CodeSize == CodeSize.Bits64 ? 16 : 8);
+        SaveLegacy(s, area, saved, savesMxcsr, i.IsWide, XmmCount(s));
         int at = LegacySize + HeaderSize;
         for (int index = 2; index < 63; index++)
         {
@@ -205,7 +105,7 @@ internal static partial class Interpreter<TCpu>
             at = place + size;
             if ((saved >> index & 1) != 0)
             {
-                SaveComponent(s, index, offset, area.Slice(place, size));
+                SaveComponent(s, index, offset, area.Slice(place, Accessible(s, index, size)));
             }
         }
 
@@ -268,7 +168,7 @@ internal static partial class Interpreter<TCpu>
     private static ulong InUse(ref TCpu cpu, CpuState s, ulong components)
     {
         ulong used = X87;
-        if (s.Extended.Image.Slice(ExtendedState.Xmm0, 256).ContainsAnyExcept((byte)0) || s.Extended.MxcsrValue != 0x1F80)
+        if (s.Extended.Image.Slice(ExtendedState.Xmm0, XmmCount(s) * 16).ContainsAnyExcept((byte)0) || s.Extended.MxcsrValue != 0x1F80)
         {
             used |= Sse;
         }
@@ -281,7 +181,8 @@ internal static partial class Interpreter<TCpu>
             }
 
             (int size, int offset, _) = Component(ref cpu, index);
-            bool inUse = 1UL << index == ProtectionKeyState ? s.Pkru != 0 : s.Extended.Image.Slice(offset, size).ContainsAnyExcept((byte)0);
+            bool inUse = 1UL << index == ProtectionKeyState
+                ? s.Pkru != 0 : s.Extended.Image.Slice(offset, Accessible(s, index, size)).ContainsAnyExcept((byte)0);
             used |= inUse ? 1UL << index : 0;
         }
 
@@ -320,11 +221,11 @@ internal static partial class Interpreter<TCpu>
 
         if ((requested & s.Xss & ~s.Xcr0) != 0)
         {
-            return NotExecutable(s);
+            return NotExecutable(s, ExecutionRefusal.SupervisorState);
         }
 
         int total = AreaSize(ref cpu, compact ? layout & ~Compacted : requested & present, compact);
-        if (!ReadRange(ref cpu, s, linear, area[..total]))
+        if (!XsaveArea(s, in i, total, out _) || !ReadRange(ref cpu, s, linear, area[..total]))
         {
             return false;
         }
@@ -358,7 +259,8 @@ internal static partial class Interpreter<TCpu>
 
             if ((requested >> index & 1) != 0)
             {
-                RestoreComponent(s, index, offset, (present >> index & 1) != 0 ? area.Slice(place, size) : []);
+                int length = Accessible(s, index, size);
+                RestoreComponent(s, index, s.Extended.Image.Slice(offset, length), (present >> index & 1) != 0 ? area.Slice(place, length) : []);
             }
         }
 
@@ -367,7 +269,7 @@ internal static partial class Interpreter<TCpu>
 
     private static void RestoreLegacy(CpuState s, ReadOnlySpan<byte> area, ulong requested, ulong present, bool wide)
     {
-        int registers = s.CodeSize == CodeSize.Bits64 ? 16 : 8;
+        int registers = XmmCount(s);
         if ((requested & X87) != 0)
         {
             if ((present & X87) != 0)
@@ -396,38 +298,37 @@ internal static partial class Interpreter<TCpu>
     }
 
     /// <summary>An empty source is the initial state, which is zero for all components beyond the legacy ones.</summary>
-    private static void RestoreComponent(CpuState s, int index, int offset, ReadOnlySpan<byte> from)
+    private static void RestoreComponent(CpuState s, int index, Span<byte> to, ReadOnlySpan<byte> from)
     {
         if (1UL << index == ProtectionKeyState)
         {
             s.Pkru = from.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(from) : 0;
             s.FlushTranslations();
         }
-        else if (from.Length > 0)
+        else if (from.IsEmpty)
         {
-            from.CopyTo(s.Extended.Image[offset..]);
-        }
-        else if (index == 2)
-        {
-            s.Extended.Image.Slice(ExtendedState.YmmHigh, 256).Clear();
+            to.Clear();
         }
         else
         {
-            ClearAbsent(s, offset, index);
+            from.CopyTo(to);
         }
     }
 
-    private static void ClearAbsent(CpuState s, int offset, int index)
+    /// <summary>
+    /// The part of a component that instructions reach: outside 64-bit mode registers 8 and above are neither saved nor restored (volume 1,
+    /// chapter on the XSAVE feature set, AVX and AVX-512 state).
+    /// </summary>
+    private static int Accessible(CpuState s, int index, int size) => s.CodeSize == CodeSize.Bits64 ? size : index switch
     {
-        // Sizes of the AVX-512 parts are architectural; others are at most one cache line.
-        int size = index switch
-        {
-            6 => 512,
-            7 => 1024,
-            _ => 64,
-        };
-        s.Extended.Image.Slice(offset, Math.Min(size, ExtendedState.Size - offset)).Clear();
-    }
+        2 => Math.Min(size, 8 * 16),
+        6 => Math.Min(size, 8 * 32),
+        7 => 0,
+        _ => size,
+    };
+
+    /// <summary>How many XMM registers there are in this mode.</summary>
+    private static int XmmCount(CpuState s) => s.CodeSize == CodeSize.Bits64 ? 16 : 8;
 
     private static bool ProbeRange(ref TCpu cpu, CpuState s, ulong linear, int size)
     {
@@ -476,105 +377,5 @@ internal static partial class Interpreter<TCpu>
         }
 
         return true;
-    }
-
-    private static bool MxcsrControl(ref TCpu cpu, CpuState s, in Instruction i)
-    {
-        if (!IsVectorUsable(s, in i))
-        {
-            return false;
-        }
-
-        if (i.Operation is Operation.Stmxcsr or Operation.Vstmxcsr)
-        {
-            return WriteESized(ref cpu, s, in i, 4, s.Extended.MxcsrValue);
-        }
-
-        if (!ReadESized(ref cpu, s, in i, 4, out ulong value))
-        {
-            return false;
-        }
-
-        if ((value & ~(ulong)MxcsrMask(s)) != 0)
-        {
-            return GeneralProtection(s);
-        }
-
-        s.Extended.MxcsrValue = (uint)value;
-        return true;
-    }
-
-    private static void ResetX87(CpuState s)
-    {
-        s.Extended.Image[..ExtendedState.Mxcsr].Clear();
-        s.Extended.ControlWord = 0x37F;
-    }
-
-    private static bool X87Control(ref TCpu cpu, CpuState s, in Instruction i)
-    {
-        if ((s.Cr0 & (Cr0Em | Cr0Ts)) != 0)
-        {
-            return Fault(s, Vector.DeviceNotAvailable);
-        }
-
-        ExtendedState x = s.Extended;
-        switch (i.Operation)
-        {
-            case Operation.Fninit:
-                // The registers stay where they are, and so does what is in empty ones (volume 2, FINIT).
-                MoveTop(s, 8 - Top(s));
-                ResetX87(s);
-                return true;
-            case Operation.Fnclex:
-                x.Status = (ushort)(x.Status & 0x7F00);
-                return true;
-            case Operation.Fnstcw:
-                return WriteESized(ref cpu, s, in i, 2, x.ControlWord);
-            case Operation.Fnstsw:
-                if (!i.HasMemoryOperand)
-                {
-                    SetSized(s, Rax, x.Status, 2);
-                    return true;
-                }
-
-                return WriteESized(ref cpu, s, in i, 2, x.Status);
-            default:
-                if ((x.Status & 0x80) != 0)
-                {
-                    return Fault(s, Vector.MathFault);
-                }
-
-                if (!ReadESized(ref cpu, s, in i, 2, out ulong value))
-                {
-                    return false;
-                }
-
-                x.ControlWord = ControlWordOf(value);
-                SummarizeX87(x);
-                return true;
-        }
-    }
-
-    private static bool Emms(CpuState s)
-    {
-        if (!BeginMmx(s))
-        {
-            return false;
-        }
-
-        EnterMmx(s);
-        s.Extended.AbridgedTags = 0;
-        return true;
-    }
-
-    private static bool Wait(CpuState s)
-    {
-        // CR0.MP and TS together.
-        if ((s.Cr0 & 0xA) == 0xA)
-        {
-            return Fault(s, Vector.DeviceNotAvailable);
-        }
-
-        return (s.Extended.Status & 0x80) == 0 || (s.Cr0 & 0x20) == 0 || Fault(s, Vector.MathFault);
     }
 }

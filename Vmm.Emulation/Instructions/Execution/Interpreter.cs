@@ -148,7 +148,7 @@ internal static partial class Interpreter<TCpu>
             case Operation.MovCr:
                 return MoveControl(ref cpu, s, in i);
             case Operation.MovDr:
-                return MoveDebug(s, in i);
+                return MoveDebug(ref cpu, s, in i);
             case Operation.Clts:
                 return ClearTaskSwitched(s);
             case Operation.Lmsw:

@@ -230,6 +230,7 @@ public static class PageWalker
         return level switch
         {
             5 or 4 => reserved | PageSize,
+            3 when large && !state.GigabytePages => reserved | PageSize,
             3 when large => reserved | 0x3FFF_E000,
             2 when large => reserved | 0x1F_E000,
             _ => reserved,

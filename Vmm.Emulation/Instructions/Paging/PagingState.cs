@@ -26,7 +26,8 @@ public readonly struct PagingState
     /// <param name="rflags">RFLAGS, for AC.</param>
     /// <param name="pkru">PKRU.</param>
     /// <param name="physicalAddressBits">MAXPHYADDR, 32 to 52; others are brought into that range.</param>
-    public PagingState(ulong cr0, ulong cr3, ulong cr4, ulong efer, ulong rflags, uint pkru, int physicalAddressBits)
+    /// <param name="gigabytePages">Whether CPUID promises pages of 1 GiB; without it the bit that asks for one is reserved.</param>
+    public PagingState(ulong cr0, ulong cr3, ulong cr4, ulong efer, ulong rflags, uint pkru, int physicalAddressBits, bool gigabytePages = true)
     {
         Cr3 = cr3;
         Mode = (cr0 & Cr0Paging) == 0 ? PagingMode.Flat
@@ -42,6 +43,7 @@ public readonly struct PagingState
         AlignmentCheck = (rflags & RflagsAc) != 0;
         ProtectionKeys = (cr4 & Cr4Pke) != 0 && Mode >= PagingMode.FourLevel;
         Pkru = pkru;
+        GigabytePages = gigabytePages;
         PhysicalAddressBits = (byte)Math.Clamp(physicalAddressBits, 32, 52);
     }
 
@@ -67,6 +69,8 @@ public readonly struct PagingState
     internal bool ProtectionKeys { get; }
 
     internal uint Pkru { get; }
+
+    internal bool GigabytePages { get; }
 
     internal byte PhysicalAddressBits { get; }
 }

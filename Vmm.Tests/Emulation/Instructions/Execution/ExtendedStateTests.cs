@@ -13,6 +13,9 @@ public sealed class ExtendedStateTests
     // Place and size of each component in the standard format.
     private static readonly (int Offset, int Size)[] s_components = [(32, 128), (160, 256), (576, 256), (1088, 64), (1152, 512), (1664, 1024)];
 
+    // XMM8, YMM8, ZMM8 and ZMM16 and above.
+    private static readonly (int Offset, int Size)[] s_beyond = [(288, 128), (704, 128), (1408, 256), (1664, 1024)];
+
     [TestCase(new byte[] { 0x48, 0x0F, 0xAE, 0x26 }, new byte[] { 0x48, 0x0F, 0xAE, 0x2E }, TestName = "XSAVE_XRSTOR")]
     [TestCase(new byte[] { 0x48, 0x0F, 0xAE, 0x36 }, new byte[] { 0x48, 0x0F, 0xAE, 0x2E }, TestName = "XSAVEOPT_XRSTOR")]
     [TestCase(new byte[] { 0x48, 0x0F, 0xC7, 0x26 }, new byte[] { 0x48, 0x0F, 0xAE, 0x2E }, TestName = "XSAVEC_XRSTOR")]
@@ -88,6 +91,7 @@ public sealed class ExtendedStateTests
         machine.Load(0x48, 0x0F, 0xC7, modRm);
 
         machine.Step().Status.Should().Be(ExecutionStatus.NotExecutable);
+        machine.State.Refusal.Should().Be(ExecutionRefusal.SupervisorState);
         machine.State.General[6].Should().Be(Area);
     }
 
@@ -145,6 +149,74 @@ public sealed class ExtendedStateTests
 
         machine.Step().Vector.Should().Be(13);
         machine.State.Xcr0.Should().Be(AllComponents);
+    }
+
+    /// <summary>Registers 8 and above of SSE, AVX and AVX-512 are out of reach (volume 1, chapter 13).</summary>
+    [Test]
+    public void Upper_registers_are_neither_saved_nor_restored_outside_64_bit_mode()
+    {
+        FlatMachine machine = Create();
+        byte[] before = Fill(machine);
+        machine.Memory.Slice(Area, 0x1000).Fill(0xEE);
+        machine.Write64(Area + 512, 0);
+        machine.State.Segments[(int)SegmentName.Cs].Access = 0xC09B;
+
+        // xsave [esi]; then xrstor [esi] of nothing but initial states
+        machine.Load(0x0F, 0xAE, 0x26, 0x0F, 0xAE, 0x2E);
+        machine.Step().Status.Should().Be(ExecutionStatus.Completed);
+
+        Span<byte> area = machine.Memory.Slice(Area, 0x1000);
+        area.Slice(576, 128).SequenceEqual(before.AsSpan(576, 128)).Should().BeTrue("YMM0 to YMM7 are saved");
+        area.Slice(1152, 256).SequenceEqual(before.AsSpan(1152, 256)).Should().BeTrue("and so are ZMM0 to ZMM7");
+        foreach ((int offset, int size) in s_beyond)
+        {
+            area.Slice(offset, size).IndexOfAnyExcept((byte)0xEE).Should().Be(-1, $"nothing is written at {offset}");
+        }
+
+        area.Clear();
+        BitConverter.TryWriteBytes(area[24..], 0x1F80);
+        machine.Step().Status.Should().Be(ExecutionStatus.Completed);
+
+        Span<byte> image = machine.State.Extended.Image;
+        image.Slice(576, 128).ContainsAnyExcept((byte)0).Should().BeFalse("YMM0 to YMM7 are initial");
+        foreach ((int offset, int size) in s_beyond)
+        {
+            machine.State.Extended.Image.Slice(offset, size).SequenceEqual(before.AsSpan(offset, size)).Should().BeTrue($"what is at {offset} stays");
+        }
+    }
+
+    [Test]
+    public void Area_with_its_components_has_to_lie_within_the_segment()
+    {
+        FlatMachine machine = Create();
+        machine.State.Segments[(int)SegmentName.Cs].Access = 0xC09B;
+        machine.State.Segments[(int)SegmentName.Ds].Limit = Area + 700;
+        machine.Load(0x0F, 0xAE, 0x26, 0x0F, 0xAE, 0x26);
+        machine.State.General[0] = 3;
+        machine.Step().Status.Should().Be(ExecutionStatus.Completed, "without AVX it ends in front of the limit");
+
+        machine.State.General[0] = 7;
+        ExecutionResult result = machine.Step();
+
+        (result.Status, result.Vector, result.ErrorCode).Should().Be((ExecutionStatus.Fault, (byte)13, 0u));
+    }
+
+    [Test]
+    public void Initial_state_of_a_component_fills_all_of_it()
+    {
+        const int Offset = 4096;
+        const int Size = 8192;
+        FlatMachine machine = Create();
+        machine.Layout = (18, new CpuidResult(Size, Offset, 0, 0));
+        machine.State.Xcr0 |= 1 << 18;
+        machine.State.Extended.Image.Slice(Offset, Size).Fill(0x5A);
+        machine.State.General[0] = 1 << 18;
+        machine.State.General[2] = 0;
+        machine.Load(0x48, 0x0F, 0xAE, 0x2E);
+
+        machine.Step().Status.Should().Be(ExecutionStatus.Completed);
+
+        machine.State.Extended.Image.Slice(Offset, Size).ContainsAnyExcept((byte)0).Should().BeFalse();
     }
 
     private static FlatMachine Create()

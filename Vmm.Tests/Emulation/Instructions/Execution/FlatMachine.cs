@@ -37,6 +37,9 @@ internal sealed class FlatMachine : FlatDevices
 
     internal BusOutcome Outcome { get; set; } = BusOutcome.Done;
 
+    /// <summary>A component of the XSAVE area beside those of every flat CPU, and its place.</summary>
+    internal (uint Index, CpuidResult Place) Layout { get; set; }
+
     /// <summary>16-bit real mode.</summary>
     internal static FlatMachine Real()
     {
@@ -146,6 +149,9 @@ internal sealed class FlatMachine : FlatDevices
         DeviceWrites.Add((physicalAddress, Value(data)));
         return Outcome;
     }
+
+    public override CpuidResult Cpuid(uint leaf, uint subleaf)
+        => leaf == 0xD && subleaf > 1 && subleaf == Layout.Index ? Layout.Place : base.Cpuid(leaf, subleaf);
 
     public override bool TryGetRandom(out ulong value)
     {

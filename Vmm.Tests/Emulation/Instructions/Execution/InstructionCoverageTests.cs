@@ -60,7 +60,7 @@ public sealed class InstructionCoverageTests
         text.Append(CultureInfo.InvariantCulture, $"| | codes |\n|---|---:|\n| executable | {executable} |\n");
         text.Append(CultureInfo.InvariantCulture, $"| known, refused by name | {_codes.Count - executable} |\n\n");
         text.Append("EVEX encodings are recognised with their length and refused. 3DNow!, XOP, FMA4, SVM, PadLock, AMX and Xeon Phi encodings are invalid.\n");
-        text.Append("Of executable instructions one variant is refused: a task switch.\n");
+        text.Append("Of executable instructions two variants are refused: a task switch, and XSAVES and XRSTORS of components that IA32_XSS enables.\n");
         Section(text, "Executable", true);
         Section(text, "Known, refused by name", false);
         return text.ToString();

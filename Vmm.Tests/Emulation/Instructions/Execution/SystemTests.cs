@@ -352,6 +352,7 @@ public sealed class SystemTests
         machine.Load(0xEA, 0, 0, 0, 0, 0x28, 0);
 
         machine.Step().Status.Should().Be(ExecutionStatus.NotExecutable);
+        machine.State.Refusal.Should().Be(ExecutionRefusal.TaskSwitch);
     }
 
     [Test]

@@ -36,14 +36,14 @@ internal static class OracleExclusions
     {
         Operation.Int or Operation.Int1 or Operation.Int3 => "a host that runs user mode only gives #UD for INT n",
         Operation.Syscall or Operation.Sysenter or Operation.Sysexit or Operation.Sysret => "a host that runs user mode only lets it enter elsewhere",
-        Operation.Sgdt or Operation.Sidt or Operation.Sldt or Operation.Str or Operation.Smsw => "its result is the host's",
+        Operation.Sgdt or Operation.Sidt or Operation.Sldt or Operation.Str or Operation.Smsw => "on a host that runs user mode only its result is the host's",
         Operation.Lar or Operation.Lsl or Operation.Verr or Operation.Verw or Operation.MovSreg or Operation.PopSreg or Operation.Lss or Operation.Lfs
-            or Operation.Lgs or Operation.JmpFar or Operation.CallFar or Operation.Retf or Operation.Iret => "it reads the host's descriptors",
+            or Operation.Lgs or Operation.JmpFar or Operation.CallFar or Operation.Retf or Operation.Iret => "on a host that runs user mode only it reads the host's descriptors",
         Operation.Lgdt or Operation.Lidt or Operation.Lldt or Operation.Ltr or Operation.Lmsw or Operation.Clts or Operation.Invlpg or Operation.Invpcid
             or Operation.MovCr or Operation.MovDr or Operation.Rdmsr or Operation.Wrmsr or Operation.Xsetbv or Operation.Swapgs or Operation.Hlt
             or Operation.Invd or Operation.Wbinvd or Operation.Wbnoinvd or Operation.Cli or Operation.Sti or Operation.Clac or Operation.Stac
             or Operation.Monitor or Operation.Mwait or Operation.Xsaves or Operation.Xrstors => "it is privileged",
-        Operation.Rdpkru or Operation.Wrpkru => "the host's protection keys are in force",
+        Operation.Rdpkru or Operation.Wrpkru => "on a host that runs user mode only the host's protection keys are in force",
         _ => null,
     };
 }
