@@ -8,7 +8,7 @@ using Vmm.Abstractions.Registers;
 namespace Vmm.Engine;
 
 /// <summary>
-/// The state of a processor after reset and INIT (Intel SDM volume 3, table 10-1), as bhyve sets it.
+/// The state of a processor after reset and INIT (Intel SDM volume 3, processor state after reset), as bhyve sets it.
 /// </summary>
 internal static class BackendVcpuReset
 {

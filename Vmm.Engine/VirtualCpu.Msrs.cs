@@ -163,7 +163,7 @@ public sealed partial class VirtualCpu
         _msrProcessor = null;
     }
 
-    /// <summary>INIT leaves model-specific registers as they are (Intel SDM volume 3, table 10-1).</summary>
+    /// <summary>INIT leaves model-specific registers as they are (Intel SDM volume 3, processor state after reset).</summary>
     private void ResetMsrs(bool initOnly)
     {
         if (!initOnly)

@@ -104,7 +104,7 @@ public sealed partial class VirtualCpu
         };
     }
 
-    /// <summary>Reads the entry of a vector and says what is wrong with it (Intel SDM volume 3, section 7.11 and 7.14.1).</summary>
+    /// <summary>Reads the entry of a vector and says what is wrong with it (Intel SDM volume 3, IDT descriptors and 64-bit mode IDT).</summary>
     private TripleFaultGate ReadGate(TripleFaultReport report, in PagingState paging, byte vector)
     {
         bool isProtected = (report.Cr0 & 1) != 0;

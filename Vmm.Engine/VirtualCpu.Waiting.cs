@@ -241,7 +241,7 @@ public sealed partial class VirtualCpu
         }
     }
 
-    /// <summary>Puts the vCPU where a start-up interrupt sends it (Intel SDM volume 3, section 10.4.4).</summary>
+    /// <summary>Puts the vCPU where a start-up interrupt sends it (Intel SDM volume 3, multiple-processor initialization).</summary>
     private void StartAt(byte vector)
     {
         IBackendVcpu backend = Backend;

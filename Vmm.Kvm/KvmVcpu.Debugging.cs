@@ -66,7 +66,7 @@ internal sealed partial class KvmVcpu : IBackendDebugging
         {
             HardwareBreakpoint breakpoint = breakpoints[number];
 
-            // Lengths 1, 2, 4 and 8 are 0, 1, 3 and 2 in DR7 (Intel SDM volume 3, section 19.2.4).
+            // Lengths 1, 2, 4 and 8 are 0, 1, 3 and 2 in DR7 (Intel SDM volume 3, debug control register).
             ulong length = breakpoint.Length switch { 1 => 0ul, 2 => 1, 4 => 3, _ => 2 };
             armed.Debugreg[number] = breakpoint.Address.Value;
             control |= 2ul << (number * 2);

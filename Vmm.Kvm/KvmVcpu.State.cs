@@ -208,7 +208,7 @@ internal sealed partial class KvmVcpu
         _vm.ForgetShadows();
         WriteBack();
 
-        // A change of CR4.PGE invalidates everything, global translations too (Intel SDM volume 3, section 5.10.4.1).
+        // A change of CR4.PGE invalidates everything, global translations too (Intel SDM volume 3, invalidation of TLBs).
         KvmSregs sregs = Sregs;
         sregs.Cr4 ^= GlobalPages;
         _fd.SetSregs(sregs);

@@ -69,7 +69,7 @@ internal sealed class ProbeGuest : IDisposable
     /// <summary>Replaces the code.</summary>
     public void Write(ReadOnlySpan<byte> code) => code.CopyTo(_memory.GetSpan(Code, code.Length));
 
-    /// <summary>Flat 64-bit segments over the tables (Intel SDM volume 3, section 10.8.5).</summary>
+    /// <summary>Flat 64-bit segments over the tables (Intel SDM volume 3, initializing IA-32e mode).</summary>
     public static void EnterLongMode(KvmVcpu vcpu, bool user)
     {
         const ulong Pae = 1 << 5;

@@ -4,7 +4,7 @@ using Vmm.Emulation.Instructions.Execution;
 
 namespace Vmm.Software;
 
-/// <summary>The state of a processor after reset (Intel SDM volume 3, table 10-1).</summary>
+/// <summary>The state of a processor after reset (Intel SDM volume 3, processor state after reset).</summary>
 internal static class ProcessorReset
 {
     private const uint CodeAccess = 0x9b;

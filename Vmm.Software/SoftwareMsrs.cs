@@ -13,7 +13,7 @@ internal static class SoftwareMsrs
 {
     /// <summary>
     /// IA32_ARCH_CAPABILITIES: a processor that executes nothing ahead of time has none of the weaknesses that the bits deny (Intel
-    /// SDM volume 4, table 2-2): RDCL_NO, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO,
+    /// SDM volume 4, architectural MSRs): RDCL_NO, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO,
     /// PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO.
     /// </summary>
     private const ulong Invulnerable = 1 << 0 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 13 | 1 << 14 | 1 << 15 | 1 << 20

@@ -92,7 +92,7 @@ internal sealed partial class SoftwareVcpu
     {
         while (_hasEvents)
         {
-            // An NMI waits behind STI and MOV SS like other interrupts (Intel SDM volume 3, section 7.8.3).
+            // An NMI waits behind STI and MOV SS like other interrupts (Intel SDM volume 3, interrupts when switching stacks).
             bool isOnlyNmi = !_events.Injected.IsValid && !_events.Pending.IsValid;
             if (isOnlyNmi && State.Shadow != InterruptShadow.None)
             {

@@ -83,7 +83,7 @@ internal sealed partial class SoftwareVcpu
 
         if (_events.NmiBlocked && (instruction.Needs & StateNeeds.NmiUnblocking) != 0)
         {
-            // Also by an IRET that faults (Intel SDM volume 3, section 7.7.1).
+            // Also by an IRET that faults (Intel SDM volume 3, handling multiple NMIs).
             _events = _events with { NmiBlocked = false };
             NoteEvents();
         }

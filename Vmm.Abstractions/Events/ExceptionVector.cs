@@ -2,7 +2,7 @@
 
 namespace Vmm.Abstractions.Events;
 
-/// <summary>The architectural exceptions (Intel SDM volume 3, table 6-1).</summary>
+/// <summary>The architectural exceptions (Intel SDM volume 3, exceptions and interrupts).</summary>
 public enum ExceptionVector : byte
 {
     /// <summary><c>#DE</c>, divide error.</summary>

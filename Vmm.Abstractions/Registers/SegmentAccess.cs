@@ -3,7 +3,7 @@
 namespace Vmm.Abstractions.Registers;
 
 /// <summary>
-/// The access rights of a segment, laid out as in a VMX access-rights field (Intel SDM volume 3, table 26-2): type in
+/// The access rights of a segment, laid out as in a VMX access-rights field (Intel SDM volume 3, guest register state): type in
 /// bits 0 to 3, S in 4, DPL in 5 and 6, P in 7, AVL in 12, L in 13, D/B in 14, G in 15, unusable in 16.
 /// </summary>
 /// <param name="Value">The 32-bit field.</param>

@@ -2,7 +2,7 @@
 
 namespace Vmm.Abstractions.Vcpu;
 
-/// <summary>What a hardware breakpoint waits for, with the numbers of DR7 (Intel SDM volume 3, section 19.2.4).</summary>
+/// <summary>What a hardware breakpoint waits for, with the numbers of DR7 (Intel SDM volume 3, debug control register).</summary>
 public enum BreakpointKind
 {
     /// <summary>The instruction at the address is about to execute.</summary>

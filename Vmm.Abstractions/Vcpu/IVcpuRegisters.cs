@@ -79,7 +79,7 @@ public interface IVcpuRegisters
     X2ApicState X2ApicState { get; set; }
 
     /// <summary>
-    /// Puts the vCPU into the state after a reset or an INIT (Intel SDM volume 3, table 10-1), and drops its pending
+    /// Puts the vCPU into the state after a reset or an INIT (Intel SDM volume 3, processor state after reset), and drops its pending
     /// events and an exit that waits for its answer.
     /// </summary>
     /// <param name="initOnly">INIT: XCR0, the FPU and the MTRRs stay as they are.</param>

@@ -144,7 +144,7 @@ internal static partial class DemoGuest
             (0x43, 0x34), (0x40, TimerDivisor & 0xff), (0x40, TimerDivisor >> 8),
         };
 
-    /// <summary>An interrupt gate for the timer's vector (Intel SDM volume 3, section 7.14.1), and LIDT.</summary>
+    /// <summary>An interrupt gate for the timer's vector (Intel SDM volume 3, 64-bit mode IDT), and LIDT.</summary>
     private static void SetGate(Assembler c, Label handler)
     {
         const ushort InterruptGate = 0x8e00;

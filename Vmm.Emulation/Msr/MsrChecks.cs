@@ -86,7 +86,7 @@ public static class MsrChecks
         };
     }
 
-    /// <summary>What a write to IA32_EFER comes to (AMD APM volume 2, section 3.1.7).</summary>
+    /// <summary>What a write to IA32_EFER comes to (AMD APM volume 2, extended feature enable register).</summary>
     /// <param name="current">The value so far.</param>
     /// <param name="value">The value written.</param>
     /// <param name="isPaging">Whether CR0.PG is set.</param>

@@ -279,7 +279,7 @@ public sealed class MsrFile
             return Access.Absent;
         }
 
-        // IA32_MCG_CAP announces neither: bit 10 the banks' second controls, bit 27 the extended control (volume 3, section 16.3.1.1).
+        // IA32_MCG_CAP announces neither: bit 10 the banks' second controls, bit 27 the extended control (volume 3, IA32_MCG_CAP MSR).
         if (description.Number is ExtendedMachineControl or (>= FirstSecondControl and <= LastSecondControl))
         {
             return Access.Absent;

@@ -2,7 +2,7 @@
 
 namespace Vmm.Emulation.Msr;
 
-/// <content>Machine check: the global registers and 32 banks (Intel SDM volume 3, section 17.3).</content>
+/// <content>Machine check: the global registers and 32 banks (Intel SDM volume 3, machine-check MSRs).</content>
 public static partial class MsrRegistry
 {
     private static MsrDescription[] MachineCheck() =>

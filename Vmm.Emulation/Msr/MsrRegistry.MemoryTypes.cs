@@ -2,7 +2,7 @@
 
 namespace Vmm.Emulation.Msr;
 
-/// <content>Memory type range registers (Intel SDM volume 3, section 13.11).</content>
+/// <content>Memory type range registers (Intel SDM volume 3, memory type range registers).</content>
 public static partial class MsrRegistry
 {
     private static MsrDescription[] MemoryTypes() =>

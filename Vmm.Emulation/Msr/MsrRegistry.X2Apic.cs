@@ -2,7 +2,7 @@
 
 namespace Vmm.Emulation.Msr;
 
-/// <content>The local APIC's registers in x2APIC mode (Intel SDM volume 3, table 11-6). Its state travels with the chip.</content>
+/// <content>The local APIC's registers in x2APIC mode (Intel SDM volume 3, x2APIC register address space). Its state travels with the chip.</content>
 public static partial class MsrRegistry
 {
     private static MsrDescription[] X2Apic() =>

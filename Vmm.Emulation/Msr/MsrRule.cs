@@ -35,13 +35,13 @@ public enum MsrRule
     /// <summary>The time stamp counter: a write moves its offset.</summary>
     Tsc,
 
-    /// <summary>IA32_TSC_ADJUST: a write moves the counter by the difference (Intel SDM volume 3, section 19.17.3).</summary>
+    /// <summary>IA32_TSC_ADJUST: a write moves the counter by the difference (Intel SDM volume 3, time-stamp counter adjustment).</summary>
     TscAdjust,
 
-    /// <summary>Eight memory types, each 0, 1 or 4 to 7 (volume 3, section 13.12.2).</summary>
+    /// <summary>Eight memory types, each 0, 1 or 4 to 7 (volume 3, IA32_PAT MSR).</summary>
     Pat,
 
-    /// <summary>The base and type of a variable range (volume 3, section 13.11.2.3).</summary>
+    /// <summary>The base and type of a variable range (volume 3, variable-range MTRRs).</summary>
     MtrrBase,
 
     /// <summary>The mask of a variable range and whether it counts.</summary>
@@ -53,7 +53,7 @@ public enum MsrRule
     /// <summary>The default type and which ranges count.</summary>
     MtrrDefault,
 
-    /// <summary>IA32_EFER (AMD APM volume 2, section 3.1.7).</summary>
+    /// <summary>IA32_EFER (AMD APM volume 2, extended feature enable register).</summary>
     Efer,
 
     /// <summary>IA32_MISC_ENABLE: only the value that it has, but for the execute-disable bit; other writes are another layer's.</summary>

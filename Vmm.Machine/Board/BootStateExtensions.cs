@@ -20,7 +20,7 @@ public static class BootStateExtensions
         vcpu.Reset(initOnly: false);
 
         // Long mode must be on before the segments: a hypervisor that checks refuses a 64-bit code segment without it. And
-        // EFER.LME and CR4.PAE must be there before paging is turned on (Intel SDM volume 3, section 10.8.5).
+        // EFER.LME and CR4.PAE must be there before paging is turned on (Intel SDM volume 3, initializing IA-32e mode).
         vcpu.SetRegister(RegisterName.Cr3, state.Cr3);
         vcpu.SetRegister(RegisterName.Cr4, state.Cr4);
         vcpu.SetRegister(RegisterName.Efer, state.Efer);

@@ -24,7 +24,7 @@ internal static class BootCpu
     // The tables lie in base memory; the protocol asks only for the kernel, boot_params and the command line to be mapped.
     private const ulong MaximumMapped = 64 * OneGiB;
 
-    // Present, writable; and page size in a page-directory entry (Intel SDM volume 3, section 5.5.4).
+    // Present, writable; and page size in a page-directory entry (Intel SDM volume 3, 4-level paging and 5-level paging).
     private const ulong Table = 0x3;
     private const ulong LargePage = 0x83;
 
@@ -102,7 +102,7 @@ internal static class BootCpu
         Idtr = new(new(0), 0),
     };
 
-    // Intel SDM volume 3, section 3.4.5: limit 0-15, base 0-23, access byte, limit 16-19, flags, base 24-31.
+    // Intel SDM volume 3, segment descriptors: limit 0-15, base 0-23, access byte, limit 16-19, flags, base 24-31.
     private static ulong Descriptor(BootSegment segment)
     {
         (ulong linearBase, uint scaledLimit, SegmentAccess access) = segment.Descriptor;

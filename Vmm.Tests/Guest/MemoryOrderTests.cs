@@ -10,7 +10,7 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Vmm.Tests.Guest;
 
-/// <summary>What two processors of a guest see of each other's accesses (Intel SDM volume 3, section 10.2.3), round by round.</summary>
+/// <summary>What two processors of a guest see of each other's accesses (Intel SDM volume 3, memory ordering), round by round.</summary>
 [TestFixture(Backends.Kvm, Category = "Kvm")]
 [TestFixture(Backends.Software)]
 public sealed class MemoryOrderTests(string kind)

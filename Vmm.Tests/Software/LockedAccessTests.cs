@@ -9,7 +9,7 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Vmm.Tests.Software;
 
-/// <summary>Two vCPUs in software that meet in the same memory: no locked access is lost (volume 3, section 10.1.2).</summary>
+/// <summary>Two vCPUs in software that meet in the same memory: no locked access is lost (volume 3, bus locking).</summary>
 public sealed class LockedAccessTests
 {
     private const ulong Cell = LongModeMachine.Data;

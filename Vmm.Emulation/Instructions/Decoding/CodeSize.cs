@@ -2,7 +2,7 @@
 
 namespace Vmm.Emulation.Instructions.Decoding;
 
-/// <summary>The default size of code: CS.D, or CS.L in long mode (volume 3, section 6.2.1).</summary>
+/// <summary>The default size of code: CS.D, or CS.L in long mode (volume 3, code segment descriptor in 64-bit mode).</summary>
 public enum CodeSize : byte
 {
     /// <summary>Real, virtual-8086 and 16-bit protected or compatibility mode.</summary>

@@ -14,6 +14,6 @@ public enum DecodeStatus : byte
     /// <summary>No processor mode defines this encoding here: #UD.</summary>
     Invalid,
 
-    /// <summary>The instruction does not end within 15 bytes: #GP(0) (volume 2, section 2.3.11).</summary>
+    /// <summary>The instruction does not end within 15 bytes: #GP(0) (volume 2, instruction length).</summary>
     TooLong,
 }

@@ -12,7 +12,7 @@ namespace Vmm.Emulation.Instructions.Decoding;
 /// </summary>
 public static class Decoder
 {
-    /// <summary>The architectural limit on an instruction's length in bytes (volume 2, section 2.3.11).</summary>
+    /// <summary>The architectural limit on an instruction's length in bytes (volume 2, instruction length).</summary>
     public const int MaximumLength = 15;
 
     private const byte NoSegment = 0xFF;
@@ -166,7 +166,7 @@ public static class Decoder
                             scale = 0;
                         }
 
-                        // No base with mod 0 and base 5 (volume 2, table 2-3); otherwise the stack's segment for RSP and RBP.
+                        // No base with mod 0 and base 5 (volume 2, 32-bit addressing forms with SIB); otherwise the stack's segment for RSP and RBP.
                         if (rm == 5 && modRm < 0x40)
                         {
                             displacementLength = 4;
@@ -260,7 +260,7 @@ public static class Decoder
         return (int)(cell >> OpcodeCell.SelectorIndexShift) + child;
     }
 
-    /// <summary>The 16-bit forms (volume 2, table 2-1).</summary>
+    /// <summary>The 16-bit forms (volume 2, 16-bit addressing forms).</summary>
     private static int Operand16(uint modRm, ref State state, out uint @base, out uint index)
     {
         const uint Bx = 3, Bp = 5, Si = 6, Di = 7;
@@ -378,7 +378,7 @@ public static class Decoder
                     Flags |= Prefixes.Segment;
                     break;
                 default:
-                    // In 64-bit mode these four are accepted and mean nothing (volume 2, section 2.1.1).
+                    // In 64-bit mode these four are accepted and mean nothing (volume 2, instruction prefixes).
                     if (!is64)
                     {
                         Segment = value >> 3 & 3;
@@ -389,7 +389,7 @@ public static class Decoder
             }
         }
 
-        /// <summary>Reads a VEX prefix up to the opcode (volume 2, section 2.3); null and a status if there is none.</summary>
+        /// <summary>Reads a VEX prefix up to the opcode (volume 2, VEX prefix); null and a status if there is none.</summary>
         internal OpcodeMap? Vex(ref byte code, ref int at, int limit, bool threeBytes, bool is64, out DecodeStatus status)
         {
             if ((Flags & (Prefixes.OperandSize | Prefixes.Lock | Prefixes.Rep | Prefixes.Repne | Prefixes.Rex)) != 0)
@@ -451,7 +451,7 @@ public static class Decoder
 
             if ((Flags & Prefixes.Vex) != 0)
             {
-                // vvvv must be 1111b where it names nothing (section 2.3.5.6), though outside 64-bit mode its top bit names nothing anywhere.
+                // vvvv must be 1111b where it names nothing (volume 2, VEX prefix), though outside 64-bit mode its top bit names nothing anywhere.
                 if ((cell & OpcodeCell.Vvvv) == 0 && VvvvGiven)
                 {
                     return false;

@@ -3,7 +3,7 @@
 namespace Vmm.Emulation.Instructions.Decoding;
 
 /// <summary>
-/// Recognises EVEX encodings (volume 2, section 2.7) with their length. They are not executable, so nothing more is
+/// Recognises EVEX encodings (volume 2, EVEX prefix) with their length. They are not executable, so nothing more is
 /// decoded: neither the tables of AVX-512 nor its rules on masks, rounding and broadcast.
 /// </summary>
 internal static class Evex

@@ -29,7 +29,7 @@ internal static class OpcodeTables
     private static readonly byte[] s_sizes = BuildSizes();
     private static readonly byte[] s_modRm32 = BuildModRm32();
 
-    /// <summary>What a ModRM byte asks for with 32- and 64-bit addressing (volume 2, table 2-2).</summary>
+    /// <summary>What a ModRM byte asks for with 32- and 64-bit addressing (volume 2, 32-bit addressing forms).</summary>
     internal static ReadOnlySpan<byte> ModRm32 => s_modRm32;
 
     /// <summary>Length and sign of an immediate, by <see cref="ImmediateKind"/> times 4 + the base-2 logarithm of its size.</summary>

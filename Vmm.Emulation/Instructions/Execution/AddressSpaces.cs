@@ -3,7 +3,7 @@
 namespace Vmm.Emulation.Instructions.Execution;
 
 /// <summary>
-/// The address spaces that translations are remembered of: PCIDs (volume 3, section 5.10.1), each with a number that fits a tag, and
+/// The address spaces that translations are remembered of: PCIDs (volume 3, process-context identifiers), each with a number that fits a tag, and
 /// the versions that tell blocks found by linear address apart.
 /// </summary>
 internal sealed class AddressSpaces

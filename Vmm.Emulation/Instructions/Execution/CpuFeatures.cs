@@ -114,7 +114,7 @@ public enum CpuFeatures : ulong
     /// <summary>SYSENTER and SYSEXIT.</summary>
     Sysenter = 1UL << 34,
 
-    /// <summary>MXCSR.MM, by which operands of SSE need no alignment (AMD, volume 1, section 4.2.2).</summary>
+    /// <summary>MXCSR.MM, by which operands of SSE need no alignment (AMD, volume 1, MXCSR register).</summary>
     MisalignedSse = 1UL << 35,
 
     /// <summary>SSE3, FISTTP with it.</summary>

@@ -89,7 +89,7 @@ public sealed partial class CpuState
         ulong met = 0;
         for (int number = 0; number < BreakpointCount; number++)
         {
-            // Only with a length of one byte (volume 3, section 19.2.4).
+            // Only with a length of one byte (volume 3, debug control register).
             bool isHere = TypeOf(number) == BreakpointType.Execution && LengthOf(number) == 1 && DebugAddresses[number] == linear;
             met |= isHere ? 1UL << number : 0;
         }
@@ -109,7 +109,7 @@ public sealed partial class CpuState
         _ => 4,
     };
 
-    /// <summary>The low bits of the address do not count (volume 3, section 19.2.5).</summary>
+    /// <summary>The low bits of the address do not count (volume 3, breakpoint field recognition).</summary>
     private ulong Overlap(int number, ulong first, int length)
     {
         int watched = LengthOf(number);

@@ -153,7 +153,7 @@ public sealed partial class CpuState
     /// <summary>DR0 to DR3.</summary>
     public ref DebugAddresses DebugAddresses => ref _debugAddresses;
 
-    /// <summary>The current privilege level, the DPL of SS (volume 3, section 6.5).</summary>
+    /// <summary>The current privilege level, the DPL of SS (volume 3, privilege levels).</summary>
     public int Cpl => _segments[(int)SegmentName.Ss].Dpl;
 
     internal bool IsAmd => Vendor == CpuVendor.Amd;

@@ -94,7 +94,7 @@ public static class CpuidFeatures
         };
     }
 
-    /// <summary>MAXPHYADDR: what leaf 80000008H says, else 36 (volume 3, section 5.1.4).</summary>
+    /// <summary>MAXPHYADDR: what leaf 80000008H says, else 36 (volume 3, enumeration of paging features by CPUID).</summary>
     /// <param name="entries">The vCPU's entries.</param>
     /// <returns>32 to 52.</returns>
     public static int PhysicalAddressBits(ReadOnlySpan<CpuidEntry> entries)

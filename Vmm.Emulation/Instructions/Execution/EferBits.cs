@@ -2,7 +2,7 @@
 
 namespace Vmm.Emulation.Instructions.Execution;
 
-/// <summary>IA32_EFER (volume 4, table 2-2).</summary>
+/// <summary>IA32_EFER (volume 4, architectural MSRs).</summary>
 internal static class EferBits
 {
     internal const ulong SyscallEnable = 1 << 0;

@@ -71,7 +71,7 @@ public static class Executor
 
     /// <summary>
     /// Delivers an exception as if an instruction had raised it: a fault in its delivery makes a double fault where the two do so
-    /// (volume 3, table 7-5), and the CPU shuts down when that cannot be delivered either.
+    /// (volume 3, double fault), and the CPU shuts down when that cannot be delivered either.
     /// </summary>
     /// <param name="cpu">The CPU.</param>
     /// <param name="fault">The exception, with <see cref="ExecutionStatus.Fault"/>.</param>

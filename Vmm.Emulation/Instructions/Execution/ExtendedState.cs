@@ -27,7 +27,7 @@ public sealed class ExtendedState
     private readonly byte[] _image = new byte[Size];
     private readonly byte[] _scratch = new byte[Size];
 
-    /// <summary>Creates the state after reset (volume 3, table 10-1).</summary>
+    /// <summary>Creates the state after reset (volume 3, processor state after reset).</summary>
     public ExtendedState()
     {
         BitConverter.TryWriteBytes(_image, (ushort)0x37F);

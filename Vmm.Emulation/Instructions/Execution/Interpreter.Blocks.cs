@@ -266,7 +266,7 @@ internal static partial class Interpreter<TCpu>
         return true;
     }
 
-    /// <summary>Instructions after which changes of code have to be seen (volume 3, section 10.3).</summary>
+    /// <summary>Instructions after which changes of code have to be seen (volume 3, serializing instructions).</summary>
     private static bool IsSerializing(Operation operation)
         => operation is Operation.MovCr or Operation.MovDr or Operation.Wrmsr or Operation.Cpuid or Operation.Iret or Operation.Invlpg
             or Operation.Invpcid or Operation.Invd or Operation.Wbinvd or Operation.Wbnoinvd or Operation.Lgdt or Operation.Lidt

@@ -20,7 +20,7 @@ internal static partial class Interpreter<TCpu>
     }
 
     /// <summary>
-    /// An instruction begins. What MOV SS has met waits for the end of the next instruction (volume 3, section 7.8.3).
+    /// An instruction begins. What MOV SS has met waits for the end of the next instruction (volume 3, interrupts when switching stacks).
     /// </summary>
     private static void BeginWatching(CpuState s)
     {
@@ -50,7 +50,7 @@ internal static partial class Interpreter<TCpu>
 
     /// <summary>
     /// A trap that the delivery of an event has left, or a breakpoint on execution here, which comes before the instruction is fetched
-    /// (volume 3, section 7.9). Neither directly behind MOV SS.
+    /// (volume 3, priority among concurrent events). Neither directly behind MOV SS.
     /// </summary>
     private static bool MeetsBreakpoint(CpuState s)
     {

@@ -4,7 +4,7 @@ using Vmm.Emulation.Instructions.Decoding;
 
 namespace Vmm.Emulation.Instructions.Execution;
 
-/// <summary>MOV CR, MOV DR, CLTS, LMSW, SMSW, descriptor-table registers (volume 3, chapter 2).</summary>
+/// <summary>MOV CR, MOV DR, CLTS, LMSW, SMSW, descriptor-table registers (volume 3, system architecture overview).</summary>
 internal static partial class Interpreter<TCpu>
 {
     private const ulong Cr0Pe = 1;
@@ -71,7 +71,7 @@ internal static partial class Interpreter<TCpu>
         }
     }
 
-    /// <summary>CR0 with the consequences of PG for long mode (volume 3, sections 2.5 and 11.8.5).</summary>
+    /// <summary>CR0 with the consequences of PG for long mode (volume 3, control registers and initializing IA-32e mode).</summary>
     private static bool SetCr0(ref TCpu cpu, CpuState s, ulong value)
     {
         if (value >> 32 != 0)
@@ -126,7 +126,7 @@ internal static partial class Interpreter<TCpu>
         return true;
     }
 
-    /// <summary>With CR4.PCIDE the low twelve bits are a PCID, and bit 63 asks to keep what is remembered of it (volume 3, section 5.10.4.1).</summary>
+    /// <summary>With CR4.PCIDE the low twelve bits are a PCID, and bit 63 asks to keep what is remembered of it (volume 3, invalidation of TLBs).</summary>
     private static bool SetCr3(ref TCpu cpu, CpuState s, ulong value)
     {
         const ulong Keep = 1UL << 63;
@@ -158,7 +158,7 @@ internal static partial class Interpreter<TCpu>
 
     private static ushort Pcid(CpuState s) => (s.Cr4 & Cr4Pcide) == 0 ? (ushort)0 : (ushort)(s.Cr3 & 0xFFF);
 
-    /// <summary>Loading PAE's four entries checks their reserved bits (volume 3, section 5.4.1).</summary>
+    /// <summary>Loading PAE's four entries checks their reserved bits (volume 3, PDPTE registers).</summary>
     private static bool ArePdptesValid(ref TCpu cpu, CpuState s, ulong cr3)
     {
         ulong reserved = ~((1UL << Math.Clamp(s.PhysicalAddressBits, 32, 52)) - 1) | 0x1E6;
@@ -269,7 +269,7 @@ internal static partial class Interpreter<TCpu>
                 s.EndsRun |= s.HasBreakpoints;
                 break;
             default:
-                // Any 64 bits: whether the address is canonical is not checked (volume 3, section 19.2.6).
+                // Any 64 bits: whether the address is canonical is not checked (volume 3, debug registers and Intel 64 processors).
                 s.DebugAddresses[register] = value;
                 break;
         }
@@ -292,7 +292,7 @@ internal static partial class Interpreter<TCpu>
     private static bool LoadMachineStatus(ref TCpu cpu, CpuState s, in Instruction i)
         => IsKernel(s) && ReadESized(ref cpu, s, in i, 2, out ulong value) && SetCr0(ref cpu, s, s.Cr0 & ~0xEUL | value & 0xF);
 
-    /// <summary>SMSW, SLDT, STR: readable at any privilege unless UMIP forbids (volume 3, section 2.5).</summary>
+    /// <summary>SMSW, SLDT, STR: readable at any privilege unless UMIP forbids (volume 3, control registers).</summary>
     private static bool StoreSystem(ref TCpu cpu, CpuState s, in Instruction i)
     {
         if (i.Operation != Operation.Smsw && (!s.IsProtected || s.IsVirtual8086))

@@ -4,7 +4,7 @@ using Vmm.Emulation.Instructions.Decoding;
 
 namespace Vmm.Emulation.Instructions.Execution;
 
-/// <summary>Far JMP, CALL and RET, with call gates (volume 3, section 6.8). Task switches are refused.</summary>
+/// <summary>Far JMP, CALL and RET, with call gates (volume 3, transferring program control between code segments). Task switches are refused.</summary>
 internal static partial class Interpreter<TCpu>
 {
     /// <summary>Transfers that change several registers: they work on the state itself, and it is put back if they fail.</summary>
@@ -307,7 +307,7 @@ internal static partial class Interpreter<TCpu>
         return true;
     }
 
-    /// <summary>In long mode an inner stack has a null SS, whose RPL and DPL are the new level (volume 3, section 7.14.4).</summary>
+    /// <summary>In long mode an inner stack has a null SS, whose RPL and DPL are the new level (volume 3, stack switching in IA-32e mode).</summary>
     private static bool EnterLongStack(CpuState s, int level, ulong pointer, ref SegmentState code)
     {
         code.Selector = (ushort)(code.Selector & ~3 | level);

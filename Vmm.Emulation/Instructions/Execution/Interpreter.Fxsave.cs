@@ -108,7 +108,7 @@ internal static partial class Interpreter<TCpu>
         BinaryPrimitives.WriteUInt32LittleEndian(area[(ExtendedState.Mxcsr + 4)..], MxcsrMask(s));
     }
 
-    /// <summary>The bits of MXCSR that may be set (volume 1, section 11.6.6; AMD, volume 1, section 4.2.2).</summary>
+    /// <summary>The bits of MXCSR that may be set (volume 1, section 11.6.6; AMD, volume 1, MXCSR register).</summary>
     private static uint MxcsrMask(CpuState s) => 0xFFFF | (s.Has(CpuFeatures.MisalignedSse) ? ExtendedState.MisalignedMask : 0);
 
     private static bool MxcsrControl(ref TCpu cpu, CpuState s, in Instruction i)

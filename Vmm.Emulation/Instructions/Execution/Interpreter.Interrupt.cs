@@ -4,7 +4,7 @@ using Vmm.Emulation.Instructions.Decoding;
 
 namespace Vmm.Emulation.Instructions.Execution;
 
-/// <summary>Delivery of interrupts and exceptions, and IRET (volume 3, chapters 7 and 22). Task gates are refused.</summary>
+/// <summary>Delivery of interrupts and exceptions, and IRET (volume 3, interrupt and exception handling and 8086 emulation). Task gates are refused.</summary>
 internal static partial class Interpreter<TCpu>
 {
     private const ulong Cr4Vme = 1;
@@ -35,7 +35,7 @@ internal static partial class Interpreter<TCpu>
         return Deliver(ref cpu, s, vector, InterruptKind.SoftwareInterrupt, hasError: false, 0);
     }
 
-    /// <summary>The bit of the software interrupt redirection bitmap, which ends where the I/O bitmap begins (volume 3, section 22.3.3).</summary>
+    /// <summary>The bit of the software interrupt redirection bitmap, which ends where the I/O bitmap begins (volume 3, interrupts in virtual-8086 mode, class 3).</summary>
     private static bool TryReadRedirection(ref TCpu cpu, CpuState s, byte vector, out bool staysInProgram)
     {
         const uint BitmapBaseAt = 102;
@@ -68,7 +68,7 @@ internal static partial class Interpreter<TCpu>
     }
 
     /// <summary>
-    /// The handler of the 8086 program, through the vectors at linear address 0 (volume 3, section 22.3.3, methods 5 and 6). With IOPL
+    /// The handler of the 8086 program, through the vectors at linear address 0 (volume 3, interrupts in virtual-8086 mode, class 3, methods 5 and 6). With IOPL
     /// below 3 the program's interrupt flag is VIF.
     /// </summary>
     private static bool EnterProgramHandler(ref TCpu cpu, CpuState s, byte vector)
@@ -93,7 +93,7 @@ internal static partial class Interpreter<TCpu>
         return Branch(s, (ushort)pointer, 2);
     }
 
-    /// <summary>IRET of an 8086 program with IOPL below 3: its IF is VIF (volume 3, section 22.3.2).</summary>
+    /// <summary>IRET of an 8086 program with IOPL below 3: its IF is VIF (volume 3, interrupts in virtual-8086 mode, class 2).</summary>
     private static bool ReturnInProgram(ref TCpu cpu, CpuState s, int size)
     {
         ulong pointer = s.General[Rsp];
@@ -273,7 +273,7 @@ internal static partial class Interpreter<TCpu>
                 return false;
             }
 
-            // The frame is aligned, and always has SS and RSP (volume 3, section 7.14.2).
+            // The frame is aligned, and always has SS and RSP (volume 3, 64-bit mode stack frame).
             s.General[Rsp] &= ~15UL;
         }
         else if (switches)
@@ -413,7 +413,7 @@ internal static partial class Interpreter<TCpu>
         int cpl = s.Cpl;
         int level = (int)selector & 3;
 
-        // From 64-bit mode SS:RSP are always on the stack (volume 3, section 7.14.3).
+        // From 64-bit mode SS:RSP are always on the stack (volume 3, IRET in IA-32e mode).
         if (level != cpl || s.CodeSize == CodeSize.Bits64)
         {
             if (!PopAt(ref cpu, s, ref pointer, out ulong outerPointer, size) || !PopAt(ref cpu, s, ref pointer, out ulong outerSs, size)

@@ -13,7 +13,7 @@ internal static partial class Interpreter<TCpu>
 {
     private const ulong PageMask = 0xFFF;
 
-    /// <summary>The linear address of an operand after the checks of its segment (volume 3, sections 3.4, 6.3 and 6.4).</summary>
+    /// <summary>The linear address of an operand after the checks of its segment (volume 3, logical and linear addresses, limit checking and type checking).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool Linear(CpuState s, CodeSize mode, int segment, ulong offset, int size, bool write, out ulong linear)
     {
@@ -83,7 +83,7 @@ internal static partial class Interpreter<TCpu>
         return (ulong)((long)(linear << shift) >> shift) == linear;
     }
 
-    /// <summary>#AC for user-mode data that is not aligned (volume 3, section 7.15).</summary>
+    /// <summary>#AC for user-mode data that is not aligned (volume 3, exception and interrupt reference).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool IsAligned(CpuState s, ulong linear, int size)
         => (linear & (uint)(size - 1)) == 0 || IsMisalignmentPermitted(s);

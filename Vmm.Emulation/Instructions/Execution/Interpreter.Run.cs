@@ -166,7 +166,7 @@ internal static partial class Interpreter<TCpu>
     }
 
     /// <summary>
-    /// Software interrupts clear TF on their way to the handler, which takes their own trap away (volume 3, section 19.3.1.4); so does
+    /// Software interrupts clear TF on their way to the handler, which takes their own trap away (volume 3, single-step exception); so does
     /// SYSCALL through IA32_FMASK.
     /// </summary>
     private static bool HasClearedTrap(CpuState s, in Instruction i)
@@ -174,8 +174,8 @@ internal static partial class Interpreter<TCpu>
             && (s.Rflags & FlagBits.Trap) == 0;
 
     /// <summary>
-    /// Traps of single steps and of breakpoints on data and ports come behind the instruction, unless it loaded SS (volume 3, section
-    /// 7.8.3); HLT ends a run.
+    /// Traps of single steps and of breakpoints on data and ports come behind the instruction, unless it loaded SS (volume 3,
+    /// interrupts when switching stacks); HLT ends a run.
     /// </summary>
     private static bool RetireSpecial(CpuState s, bool traps)
     {
@@ -218,7 +218,7 @@ internal static partial class Interpreter<TCpu>
 
         if (vector == Vector.Debug && kind == InterruptKind.HardwareException)
         {
-            // Its handler may access the debug registers (volume 3, section 19.2.4).
+            // Its handler may access the debug registers (volume 3, debug control register).
             const ulong GeneralDetect = 1 << 13;
             s.Dr7 &= ~GeneralDetect;
         }
@@ -230,7 +230,7 @@ internal static partial class Interpreter<TCpu>
         return default;
     }
 
-    /// <summary>An exception during the delivery of another may make a double fault, or shut the CPU down (volume 3, table 7-5).</summary>
+    /// <summary>An exception during the delivery of another may make a double fault, or shut the CPU down (volume 3, double fault).</summary>
     internal static ExecutionResult DeliverFault(ref TCpu cpu, in ExecutionResult fault)
     {
         CpuState s = cpu.State;
@@ -288,7 +288,7 @@ internal static partial class Interpreter<TCpu>
     private static void AddToTrail(CpuState s, in ExecutionResult fault) => s.TrailForWriting.Add(
         new(fault.Vector, InterruptKind.HardwareException, fault.HasErrorCode && s.IsProtected, fault.ErrorCode, fault.FaultAddress));
 
-    /// <summary>CR2 takes the address of every page fault, also of one that becomes a double fault (volume 3, section 7.15, #PF).</summary>
+    /// <summary>CR2 takes the address of every page fault, also of one that becomes a double fault (volume 3, exception and interrupt reference, #PF).</summary>
     private static void NotePageFault(CpuState s, in ExecutionResult fault)
     {
         if (fault.Vector == Vector.PageFault)

@@ -4,7 +4,7 @@ using Vmm.Emulation.Instructions.Decoding;
 
 namespace Vmm.Emulation.Instructions.Execution;
 
-/// <summary>Descriptors, and loads of segment registers with their checks (volume 3, chapters 3 and 6).</summary>
+/// <summary>Descriptors, and loads of segment registers with their checks (volume 3, memory management and protection).</summary>
 internal static partial class Interpreter<TCpu>
 {
     private const uint NotNullMask = 0xFFFC;
@@ -330,7 +330,7 @@ internal static partial class Interpreter<TCpu>
 
         if (s.IsLongMode)
         {
-            // The descriptor has 16 bytes, the upper ones with the base's upper half (volume 3, section 9.2.3).
+            // The descriptor has 16 bytes, the upper ones with the base's upper half (volume 3, TSS descriptor in 64-bit mode).
             if ((selector & 0xFFF8u) + 15 > s.Gdtr.Limit)
             {
                 return GeneralProtection(s, error);

@@ -10,7 +10,7 @@ namespace Vmm.Emulation.Instructions.Execution;
 
 /// <summary>
 /// MMX, SSE and AVX arithmetic: operands, and integer operations lane by lane. A 256-bit operation is its 128-bit one on both lanes
-/// (volume 1, section 14.2.2); the upper lane of what is narrower is computed from zeros and not kept.
+/// (volume 1, AVX programming); the upper lane of what is narrower is computed from zeros and not kept.
 /// </summary>
 internal static partial class Interpreter<TCpu>
 {
@@ -117,11 +117,11 @@ internal static partial class Interpreter<TCpu>
     private static Vector256<byte> GetWide(CpuState s, in Instruction i, int register)
         => i.Is256 ? GetYmm(s, register) : Vector256.Create(GetXmm(s, register), default);
 
-    /// <summary>Legacy forms need aligned memory unless MXCSR.MM is set (volume 1, section 14.9; AMD, volume 1, section 4.2.2).</summary>
+    /// <summary>Legacy forms need aligned memory unless MXCSR.MM is set (volume 1, section 14.9; AMD, volume 1, MXCSR register).</summary>
     private static bool NeedsAlignment(CpuState s, in Instruction i)
         => !i.IsVex && (s.Extended.MxcsrValue & ExtendedState.MisalignedMask) == 0 && !(s.IsAmd && IsSha(i.Operation));
 
-    /// <summary>The SHA instructions take unaligned operands on AMD's processors; Intel's raise #GP (volume 2, section 2.4.4).</summary>
+    /// <summary>The SHA instructions take unaligned operands on AMD's processors; Intel's raise #GP (volume 2, exceptions of SIMD instructions).</summary>
     private static bool IsSha(Operation operation) => operation is >= Operation.Sha1msg1 and <= Operation.Sha256rnds2;
 
     /// <summary>The elements of as many bytes as the operation has.</summary>

@@ -7,7 +7,7 @@ using Vmm.Emulation.Instructions.Vectors;
 
 namespace Vmm.Emulation.Instructions.Execution;
 
-/// <summary>PCMPESTRI and its kind (volume 1, section 12.4.2, and volume 2, section 4.1).</summary>
+/// <summary>PCMPESTRI and its kind (volume 2, imm8 control byte of PCMPESTRI and its kind).</summary>
 internal static partial class Interpreter<TCpu>
 {
     private static bool CompareStrings(ref TCpu cpu, CpuState s, in Instruction i, in VectorOperation v)

@@ -10,7 +10,7 @@ internal static partial class Interpreter<TCpu>
 {
     private const ulong PushedFlags = 0x00FC_FFFF;
 
-    /// <summary>The stack's address size: 8 in 64-bit mode, else by SS.B (volume 3, section 6.3.1).</summary>
+    /// <summary>The stack's address size: 8 in 64-bit mode, else by SS.B (volume 3, limit checking in 64-bit mode).</summary>
     private static int StackSize(CpuState s)
         => s.CodeSize == CodeSize.Bits64 ? 8 : s.Segments[(int)SegmentName.Ss].IsBig ? 4 : 2;
 
@@ -228,7 +228,7 @@ internal static partial class Interpreter<TCpu>
         return true;
     }
 
-    /// <summary>In virtual-8086 mode with IOPL below 3 these trap, unless CR4.VME lets the 16-bit forms use VIF (volume 3, section 22.3.2).</summary>
+    /// <summary>In virtual-8086 mode with IOPL below 3 these trap, unless CR4.VME lets the 16-bit forms use VIF (volume 3, interrupts in virtual-8086 mode, class 2).</summary>
     private static bool PushFlags(ref TCpu cpu, CpuState s, in Instruction i)
     {
         ulong flags = s.Rflags & PushedFlags & ~(FlagBits.Resume | FlagBits.VirtualMode);

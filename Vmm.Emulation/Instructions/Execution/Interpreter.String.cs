@@ -41,7 +41,7 @@ internal static partial class Interpreter<TCpu>
 
     private static bool Repeat(ref TCpu cpu, CpuState s, in Instruction i)
     {
-        // A single-step trap comes behind each element (volume 3, section 19.3.1.4).
+        // A single-step trap comes behind each element (volume 3, single-step exception).
         ulong mask = Mask(i.AddressSize);
         bool traps = (s.Rflags & FlagBits.Trap) != 0;
         long end = s.RepeatEffort + (traps ? 1 : RepeatBatch);
@@ -102,15 +102,15 @@ internal static partial class Interpreter<TCpu>
 
             if (TCpu.IsSupervised && s.HasMetAny)
             {
-                // Traps of breakpoints come behind the element that met them (volume 3, section 19.3.1.2).
+                // Traps of breakpoints come behind the element that met them (volume 3, data memory and I/O breakpoint exceptions).
                 break;
             }
         }
 
         if ((s.General[Rcx] & mask) != 0)
         {
-            // An event between elements finds RF set (volume 3, section 19.3.1.1), on AMD's processors as any other instruction leaves it
-            // (AMD, volume 2, section 3.1.6).
+            // An event between elements finds RF set (volume 3, instruction-breakpoint exception), on AMD's processors as any other instruction leaves it
+            // (AMD, volume 2, RFLAGS register).
             s.NextRip = s.Rip;
             s.IsRepeating = true;
             if (!s.IsAmd)
@@ -410,7 +410,7 @@ internal static partial class Interpreter<TCpu>
         }
     }
 
-    /// <summary>IOPL, then the bitmap in a 32- or 64-bit TSS, of which two bytes are always read (volume 1, section 20.5.2).</summary>
+    /// <summary>IOPL, then the bitmap in a 32- or 64-bit TSS, of which two bytes are always read (volume 1, I/O permission bit map).</summary>
     private static bool IsPortPermitted(ref TCpu cpu, CpuState s, ushort port, int size)
     {
         if (!s.IsProtected || !s.IsVirtual8086 && s.Cpl <= ((int)(s.Rflags >> 12) & 3))

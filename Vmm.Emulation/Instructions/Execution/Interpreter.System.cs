@@ -295,7 +295,7 @@ internal static partial class Interpreter<TCpu>
         bool avx = (value & 4) != 0;
         ulong avx512 = value & 0xE0;
 
-        // Volume 3, section 14.3: x87 always, AVX with SSE, the three parts of AVX-512 together and with AVX.
+        // Volume 3, enabling the XSAVE feature set: x87 always, AVX with SSE, the three parts of AVX-512 together and with AVX.
         if (index != 0 || (value & 1) == 0 || avx && (value & 2) == 0 || avx512 != 0 && (avx512 != 0xE0 || !avx)
             || (value & 0x18) is not (0 or 0x18) || (value & ~supported) != 0)
         {

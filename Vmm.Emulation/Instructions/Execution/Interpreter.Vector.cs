@@ -14,7 +14,7 @@ internal static partial class Interpreter<TCpu>
     private const ulong Cr0Ts = 8;
     private const ulong Cr4OsFxsr = 1 << 9;
 
-    /// <summary>Whether vector state may be touched (volume 2, tables 2-18 to 2-25, and volume 3, table 13-1).</summary>
+    /// <summary>Whether vector state may be touched (volume 2, exception classes of SIMD instructions).</summary>
     private static bool IsVectorUsable(CpuState s, in Instruction i)
     {
         if (i.IsVex)
@@ -116,7 +116,7 @@ internal static partial class Interpreter<TCpu>
 
     /// <summary>
     /// The address of a vector operand; aligned forms raise #GP(0) otherwise. What need not be aligned may raise #AC: AMD's processors
-    /// check it against 16 bytes (AMD, volume 4, MOVDQU and VMOVDQU), Intel's do not (volume 3, section 7.15).
+    /// check it against 16 bytes (AMD, volume 4, MOVDQU and VMOVDQU), Intel's do not (volume 3, exception and interrupt reference).
     /// </summary>
     private static bool VectorAddress(CpuState s, in Instruction i, int size, bool aligned, bool write, out ulong linear)
         => AddressUnaligned(s, in i, size, write, out linear)
@@ -424,7 +424,7 @@ internal static partial class Interpreter<TCpu>
             return Undefined(s);
         }
 
-        // Legacy forms need aligned memory unless MXCSR.MM is set, VEX forms do not (volume 1, section 14.9; AMD, volume 1, section 4.2.2).
+        // Legacy forms need aligned memory unless MXCSR.MM is set, VEX forms do not (volume 1, section 14.9; AMD, volume 1, MXCSR register).
         bool aligned = !i.IsVex && (s.Extended.MxcsrValue & ExtendedState.MisalignedMask) == 0;
         if (!IsVectorUsable(s, in i) || !ReadWide(ref cpu, s, in i, aligned, out Vector256<byte> right))
         {

@@ -2,7 +2,7 @@
 
 namespace Vmm.Emulation.Instructions.Execution;
 
-/// <summary>Where an event comes from; it decides on the gate's DPL check, the EXT bit and RF (volume 3, section 7.12).</summary>
+/// <summary>Where an event comes from; it decides on the gate's DPL check, the EXT bit and RF (volume 3, exception and interrupt handling).</summary>
 public enum InterruptKind : byte
 {
     /// <summary>An interrupt line or NMI.</summary>

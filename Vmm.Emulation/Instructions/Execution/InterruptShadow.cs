@@ -2,7 +2,7 @@
 
 namespace Vmm.Emulation.Instructions.Execution;
 
-/// <summary>What holds off interrupts at the next instruction boundary (volume 3, section 7.8.3, and volume 2, STI).</summary>
+/// <summary>What holds off interrupts at the next instruction boundary (volume 3, interrupts when switching stacks, and volume 2, STI).</summary>
 public enum InterruptShadow : byte
 {
     /// <summary>Nothing.</summary>

@@ -7,7 +7,7 @@ namespace Vmm.Emulation.Instructions.Execution;
 /// <summary>
 /// Remembers page translations of 4 KiB, apart for reads, writes and fetches, with the place in host memory where the binding lets
 /// it. A tag holds the page, the rights that the walk was made with, so that a change of CPL, AC or CR0.PG misses by itself, and the
-/// address space. What may be kept and what must be dropped is volume 3, section 5.10.4.1; there are no paging-structure caches.
+/// address space. What may be kept and what must be dropped is volume 3, invalidation of TLBs; there are no paging-structure caches.
 /// </summary>
 internal sealed class TranslationCache
 {

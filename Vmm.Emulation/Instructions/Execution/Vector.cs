@@ -2,7 +2,7 @@
 
 namespace Vmm.Emulation.Instructions.Execution;
 
-/// <summary>Exception vectors (volume 3, table 7-1).</summary>
+/// <summary>Exception vectors (volume 3, exceptions and interrupts).</summary>
 internal static class Vector
 {
     internal const byte DivideError = 0;

@@ -2,7 +2,7 @@
 
 namespace Vmm.Emulation.Instructions.Floating;
 
-/// <summary>One of the comparisons of CMPPS and VCMPPS (volume 2, CMPPD, table 3-1).</summary>
+/// <summary>One of the comparisons of CMPPS and VCMPPS (volume 2, CMPPD).</summary>
 /// <param name="number">The immediate: 0 to 31.</param>
 internal readonly struct FloatPredicate(int number)
 {

@@ -43,7 +43,7 @@ internal static class Logarithms
         return Round(WideArithmetic.Multiply(WideArithmetic.Polynomial(s_exponential, in power), in power), ref status);
     }
 
-    /// <summary>y log2(x) (volume 2, FYL2X, table 3-61).</summary>
+    /// <summary>y log2(x) (volume 2, FYL2X).</summary>
     internal static Float80 TimesLog2(Float80 x, Float80 y, ref FloatStatus status)
     {
         if (ExtendedFloat.TryPropagate(x, y, ref status, out Float80 special))
@@ -96,7 +96,7 @@ internal static class Logarithms
         return Round(WideArithmetic.Multiply(in logarithm, y.Unpack()), ref status);
     }
 
-    /// <summary>y log2(x + 1) for x near zero (volume 2, FYL2XP1, table 3-62).</summary>
+    /// <summary>y log2(x + 1) for x near zero (volume 2, FYL2XP1).</summary>
     internal static Float80 TimesLog2OfOnePlus(Float80 x, Float80 y, ref FloatStatus status)
     {
         if (ExtendedFloat.TryPropagate(x, y, ref status, out Float80 special))

@@ -37,7 +37,7 @@ internal static class Trigonometry
         return Round(WideArithmetic.Divide(Evaluate(value, 0), Evaluate(value, 1)), ref status);
     }
 
-    /// <summary>The angle of the point with abscissa x and ordinate y (volume 2, FPATAN, table 3-40).</summary>
+    /// <summary>The angle of the point with abscissa x and ordinate y (volume 2, FPATAN).</summary>
     internal static Float80 ArcTangent(Float80 y, Float80 x, ref FloatStatus status)
     {
         if (ExtendedFloat.TryPropagate(y, x, ref status, out Float80 special))

@@ -2,7 +2,7 @@
 
 namespace Vmm.Emulation.Instructions.Paging;
 
-/// <summary>What an access does and with whose rights (volume 3, section 5.6).</summary>
+/// <summary>What an access does and with whose rights (volume 3, access rights).</summary>
 [Flags]
 public enum PageAccess : byte
 {

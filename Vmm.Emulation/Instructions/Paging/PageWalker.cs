@@ -5,7 +5,7 @@ using System.Runtime.CompilerServices;
 namespace Vmm.Emulation.Instructions.Paging;
 
 /// <summary>
-/// Walks the guest's page tables as the processor does (volume 3, chapter 5). Accessed and dirty bits are set by
+/// Walks the guest's page tables as the processor does (volume 3, paging). Accessed and dirty bits are set by
 /// compare-exchange, and only once the whole access is known to be permitted; a lost race starts the walk again.
 /// </summary>
 public static class PageWalker
@@ -204,11 +204,11 @@ public static class PageWalker
 
     private static ulong AddressMask(in PagingState state) => (1UL << state.PhysicalAddressBits) - 1 & ~0xFFFUL;
 
-    /// <summary>PSE-36 keeps bits 32-39 of a 4 MiB page's address in bits 13-20 (table 4-4).</summary>
+    /// <summary>PSE-36 keeps bits 32-39 of a 4 MiB page's address in bits 13-20 (volume 3, 32-bit paging).</summary>
     private static ulong LargePage32(ulong entry, bool large)
         => large ? entry & 0xFFC0_0000 | (entry >> 13 & 0xFF) << 32 : entry & 0xFFFF_F000;
 
-    /// <summary>The bits that must be clear (tables 4-4 to 4-20).</summary>
+    /// <summary>The bits that must be clear (volume 3, paging: the formats of the entries).</summary>
     private static ulong Reserved(in PagingState state, int level, bool large)
     {
         if (state.Mode == PagingMode.Bits32)
@@ -237,7 +237,7 @@ public static class PageWalker
         };
     }
 
-    /// <summary>Access rights (section 4.6); non-zero when denied, with <see cref="FaultKey"/> where a protection key denies.</summary>
+    /// <summary>Access rights (volume 3, access rights); non-zero when denied, with <see cref="FaultKey"/> where a protection key denies.</summary>
     private static uint Check(in PagingState state, PageAccess access, ulong permissions, bool noExecute, int key)
     {
         const uint Denied = 1;
@@ -264,7 +264,7 @@ public static class PageWalker
             }
         }
 
-        // Protection keys govern data accesses to user-mode addresses (section 4.6.2).
+        // Protection keys govern data accesses to user-mode addresses (volume 3, protection keys).
         if (state.ProtectionKeys && userPage && !execute)
         {
             uint rights = state.Pkru >> key * 2 & 3;

@@ -2,7 +2,7 @@
 
 namespace Vmm.Emulation.Instructions.Paging;
 
-/// <summary>How linear addresses become physical ones (volume 3, section 5.1.1).</summary>
+/// <summary>How linear addresses become physical ones (volume 3, paging modes).</summary>
 public enum PagingMode : byte
 {
     /// <summary>CR0.PG is clear: the linear address is the physical one.</summary>

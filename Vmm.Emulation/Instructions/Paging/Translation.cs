@@ -22,6 +22,6 @@ public enum TranslationStatus : byte
 /// <param name="PageBits">The base-2 logarithm of the size of the page that maps it, 12 where paging is off.</param>
 public readonly record struct Translation(TranslationStatus Status, ulong PhysicalAddress, uint ErrorCode, byte PageBits)
 {
-    /// <summary>Whether the page is the same in all address spaces: CR4.PGE is set, and the entry's bit G (volume 3, section 5.10.2.4).</summary>
+    /// <summary>Whether the page is the same in all address spaces: CR4.PGE is set, and the entry's bit G (volume 3, global pages).</summary>
     public bool IsGlobal { get; init; }
 }

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 
 namespace Vmm.Emulation.Instructions.Vectors;
 
-/// <summary>The comparison that the immediate of PCMPESTRI and its kind describes (volume 2, section 4.1).</summary>
+/// <summary>The comparison that the immediate of PCMPESTRI and its kind describes (volume 2, imm8 control byte of PCMPESTRI and its kind).</summary>
 /// <param name="control">The immediate.</param>
 internal readonly struct TextComparison(int control)
 {

@@ -86,7 +86,7 @@ public sealed class MsrFileTests
     public void Hypervisors_register_is_written_where_there_is_none(uint index, ulong value, MsrOutcome outcome) =>
         new MsrFile(new MsrFileOptions { ServesHypervisorLayer = true }).Write(new MsrIndex(index), value, 0).Should().Be(outcome);
 
-    // AMD APM volume 2, section 3.1.7.
+    // AMD APM volume 2, extended feature enable register.
     [TestCase(0x001ul, false, 0xffful, true, 0x001ul, TestName = "SCE")]
     [TestCase(0x0feul, false, 0ul, true, 0x000ul, TestName = "Bits 1 to 7 read as zero")]
     [TestCase(0x200ul, false, 0ul, false, 0ul, TestName = "Bit 9 is reserved")]

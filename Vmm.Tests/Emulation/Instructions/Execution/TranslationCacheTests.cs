@@ -5,7 +5,7 @@ using Vmm.Emulation.Instructions.Execution;
 namespace Vmm.Tests.Emulation.Instructions.Execution;
 
 /// <summary>
-/// What of remembered translations INVLPG, INVPCID and loads of CR3 and CR4 drop, and what they keep (volume 3, section 5.10.4.1). Each
+/// What of remembered translations INVLPG, INVPCID and loads of CR3 and CR4 drop, and what they keep (volume 3, invalidation of TLBs). Each
 /// test changes a page-table entry behind the CPU's back: the old page shows as long as the translation is kept.
 /// </summary>
 public sealed class TranslationCacheTests

@@ -10,8 +10,8 @@ namespace Vmm.Tests.Emulation.Instructions.Oracle;
 
 /// <summary>
 /// What an oracle on this machine's processor has to know of it. Intel's and AMD's processors differ in #AC for vector operands (volume
-/// 3, section 7.15; AMD, volume 4, MOVDQU), in MXCSR.MM (AMD, volume 1, section 4.2.2), in RF between the elements of a repeated
-/// instruction (volume 3, section 19.3.1.1; AMD, volume 2, section 3.1.6) and in the flags where one of them faults (volume 2, REP); <see cref="CpuState.Vendor"/> makes the executor follow.
+/// 3, section 7.15; AMD, volume 4, MOVDQU), in MXCSR.MM (AMD, volume 1, MXCSR register), in RF between the elements of a repeated
+/// instruction (volume 3, instruction-breakpoint exception; AMD, volume 2, RFLAGS register) and in the flags where one of them faults (volume 2, REP); <see cref="CpuState.Vendor"/> makes the executor follow.
 /// </summary>
 internal static class HostCpu
 {

@@ -28,23 +28,23 @@ internal static class KernelDifferences
             static e => e.Theirs == Undefined && s_needsCpuid.Contains(e.Operation)),
         new("KVM's emulator lacks the instruction for a guest that is not shown it, and RSP takes no frame of #UD (volume 2, MOVBE)",
             static e => e is { Operation: Operation.Movbe, Aspect: OracleAspect.Exit, Theirs: < 0, Instruction: { HasMemoryOperand: true, Base: OracleEnd.StackPointer } }),
-        new("KVM's emulator counts REX.R for a segment register (volume 2, section 2.2.1.2)",
+        new("KVM's emulator counts REX.R for a segment register (volume 2, REX prefix fields)",
             static e => e is { Operation: Operation.MovSreg, Theirs: Undefined } && (e.Rex & 4) != 0),
         new("KVM delivers exceptions in 16-bit protected mode with all of ESP, where this is no memory (volume 3, exception and interrupt handling in protected mode)",
             static e => e is { Mode: OracleMode.Protected16, Ours: >= 0, Aspect: OracleAspect.Exit } && e.StackAfter >> 16 != 0),
-        new("the host executes it by itself, and forgets the single-step trap (volume 3, section 19.3.1.4)",
+        new("the host executes it by itself, and forgets the single-step trap (volume 3, single-step exception)",
             static e => e.IsStepped && e.Theirs != Debug && s_byHost.Contains(e.Operation)),
         new("the host executes it by itself, without the bases of FS and GS, prefix 67 and R12 as an index, and meets addresses that are not "
             + "canonical as pages that are not there (volume 1, section 3.3.7)",
             static e => e.Operation is Operation.Fxsave or Operation.Fxrstor && IsAddressedOtherwise(e)),
-        new("the host executes it by itself, and takes its ModRM for that of 32-bit addressing (volume 2, section 2.1.5)",
+        new("the host executes it by itself, and takes its ModRM for that of 32-bit addressing (volume 2, addressing-mode encoding of ModRM)",
             static e => e.Operation is Operation.ReservedNop or Operation.Cldemote && e.Instruction.AddressSize == 2),
         new("KVM's emulator has no INT n in protected mode, and some vectors the host executes by itself: 17H and 19H raise #GP, 1AH and 1BH "
             + "do nothing (volume 2, INT n)",
             static e => e is { Operation: Operation.Int, Mode: not OracleMode.Real, Instruction.Immediate: 0x17 or 0x19 or 0x1A or 0x1B }),
-        new("KVM's emulator traps behind software interrupts (volume 3, section 19.3.1.4)",
+        new("KVM's emulator traps behind software interrupts (volume 3, single-step exception)",
             static e => e.Theirs == Debug && e.Operation is Operation.Int or Operation.Int3 or Operation.Into),
-        new("KVM's emulator traps behind loads of SS (volume 3, section 7.8.3)",
+        new("KVM's emulator traps behind loads of SS (volume 3, interrupts when switching stacks)",
             static e => e.Theirs == Debug && e.Operation is Operation.PopSreg or Operation.MovSreg),
         new("KVM's emulator heeds segment prefixes in 64-bit mode, the last one (volume 1, section 3.3.7.1)",
             static e => e.Mode == OracleMode.Kernel64 && e.HasLateSegmentPrefix),
@@ -84,7 +84,7 @@ internal static class KernelDifferences
         new("KVM refuses what it does not offer to a guest, UMIP and 57-bit addresses for two (volume 2, MOV to control registers)",
             static e => e is { Operation: Operation.MovCr, Theirs: GeneralProtection, Instruction.Reg: ControlRegister4 }
                 && (e.Registers[e.Instruction.Rm] & e.RefusedControls) != 0),
-        new("KVM's emulator writes to the first page before it looks at the second (volume 3, section 5.7)",
+        new("KVM's emulator writes to the first page before it looks at the second (volume 3, page-fault exceptions)",
             static e => e is { Ours: PageFault, Theirs: PageFault, Aspect: OracleAspect.Memory }
                 && (e.MayCrossPage || e.Operation is >= Operation.Movs and <= Operation.Scas)),
     ];

@@ -43,7 +43,7 @@ internal static class OracleComparison
         }
 
         // A host that runs user mode only, and interprets handlers, enters them with AC clear; gates leave AC as it is (volume 3,
-        // section 7.12.1.3). The frame in memory shows what it was.
+        // flag usage by handler procedures). The frame in memory shows what it was.
         if (state.IsProtected && OracleEnd.Vector(state.Rip) >= 0)
         {
             undefinedFlags |= 1 << 18;
@@ -116,7 +116,7 @@ internal static class OracleComparison
     /// <summary>Of a segment that is not usable only the selector means something, and the base for FS and GS.</summary>
     private static OracleDifference? SegmentDifference(SegmentName name, in SegmentState theirs, in SegmentState ours, bool isLong)
     {
-        // Delivery to an inner level in long mode loads SS with a null selector, of which only the DPL counts (volume 3, section 7.14.4).
+        // Delivery to an inner level in long mode loads SS with a null selector, of which only the DPL counts (volume 3, stack switching in IA-32e mode).
         if (name == SegmentName.Ss && isLong && (ours.Selector | theirs.Selector) < 4)
         {
             return theirs.Selector != ours.Selector ? Text(OracleAspect.Segment, "SS selector", theirs.Selector, ours.Selector)

@@ -36,7 +36,7 @@ internal static class UserDifferences
         new("interpreted for its stack pointer, and the host executes it by itself, without the bases of FS and GS, prefix 67 and R12 as an index "
             + "(volume 1, section 3.3.7)",
             static e => HasWildStack(e) && e.Operation is Operation.Fxsave or Operation.Fxrstor && KernelDifferences.IsAddressedOtherwise(e)),
-        new("interpreted for its stack pointer, without alignment checks (volume 3, section 7.15)", static e => HasWildStack(e) && e.Ours == AlignmentCheck),
+        new("interpreted for its stack pointer, without alignment checks (volume 3, exception and interrupt reference)", static e => HasWildStack(e) && e.Ours == AlignmentCheck),
         new("interpreted for its stack pointer, and KVM's emulator executes BSR and BSF (volume 2, LZCNT and TZCNT)",
             static e => HasWildStack(e) && e.Operation is Operation.Lzcnt or Operation.Tzcnt && e.Aspect is OracleAspect.Register or OracleAspect.Flags),
         new("KVM's emulator pushes before it checks the target (volume 2, CALL)", static e => e.Operation == Operation.Call && IsProtection(e)),

@@ -150,7 +150,7 @@ public sealed class PageWalkerTests
         Walk(new(Cr0, 0x1000, 0, 0, 0, 0, 36), 0x42, PageAccess.Read).PhysicalAddress.Should().Be(0x9042);
     }
 
-    // Error code: P 1, W 2, U 4, RSVD 8, I 16, PK 32 (volume 3, section 5.7).
+    // Error code: P 1, W 2, U 4, RSVD 8, I 16, PK 32 (volume 3, page-fault exceptions).
     [TestCase(0x9006ul, PageAccess.Read, 0u, TestName = "Not_present")]
     [TestCase(0x9006ul, PageAccess.Write | PageAccess.User, 6u, TestName = "Not_present_for_a_user_write")]
     [TestCase(0x9005ul, PageAccess.Write | PageAccess.User, 7u, TestName = "User_write_to_a_read_only_page")]
