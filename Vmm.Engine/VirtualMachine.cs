@@ -69,8 +69,10 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
         {
             MakeChips();
         }
-        catch (VmmException)
+        catch
         {
+            InterruptEvents.Dispose();
+            Time.Dispose();
             BackendVm.Dispose();
             throw;
         }
@@ -285,13 +287,27 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
             EngineThrow.Busy(Operation, $"{_ports.Hooks} ports have hooks of external drivers");
         }
 
-        if (SuspendedVcpus != ActiveVcpus)
+        bool isSuspended = SuspendedVcpus == ActiveVcpus;
+        if (!isSuspended && (flags & ReinitializeFlags.ForceSuspend) == 0)
         {
-            if ((flags & ReinitializeFlags.ForceSuspend) == 0)
-            {
-                EngineThrow.Busy(Operation, "active vCPUs are not suspended, and suspension is not forced");
-            }
+            EngineThrow.Busy(Operation, "active vCPUs are not suspended, and suspension is not forced");
+        }
 
+        // What the host may refuse comes first: up to here the VM is as it was.
+        IBackendVm next = CreateBackendVm();
+        IReadOnlyList<(MappedRange Range, IDisposable Placement)> placed;
+        try
+        {
+            placed = _memoryMap.PlaceAlsoIn(next);
+        }
+        catch
+        {
+            next.Dispose();
+            throw;
+        }
+
+        if (!isSuspended)
+        {
             TrySuspend(SuspendReason.Reset);
         }
 
@@ -300,7 +316,7 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
             cpu.ReleaseBackend();
         }
 
-        _memoryMap.Withdraw();
+        _memoryMap.MoveTo(placed);
         _notifications?.Withdraw();
         using (Time.KeepTimerOut())
         {
@@ -308,7 +324,7 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
             InterruptEvents.Leave();
             _chips?.Abandon();
             BackendVm.Dispose();
-            BackendVm = CreateBackendVm();
+            BackendVm = next;
             ForgetBootTsc();
             Time.Restart();
             MakeChips();
@@ -320,7 +336,6 @@ public sealed partial class VirtualMachine : IVirtualMachine, IHostMmioMapping
             StopClock();
         }
 
-        _memoryMap.Restore();
         _notifications?.Restore();
         foreach (VirtualCpu cpu in _vcpus)
         {

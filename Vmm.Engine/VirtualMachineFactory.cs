@@ -67,6 +67,12 @@ public sealed class VirtualMachineFactory(IHypervisorBackend backend, ILogger? l
                 Operation, $"{backend.Description.Name} has at most {backend.Description.MaxCpus} vCPUs a VM, not {options.MaxCpus}");
         }
 
+        if ((options.Flags & CreateFlags.TrackDirty) != 0 && !backend.Description.RecordsWrittenPages)
+        {
+            EngineThrow.Refuse(
+                Operation, VmmError.ENOTSUP, $"{backend.Description.Name} does not record written pages; leave CreateFlags.TrackDirty out");
+        }
+
         NameHolder holder = new();
         TakeName(Operation, options.Name, holder);
         try

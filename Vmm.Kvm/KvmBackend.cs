@@ -40,6 +40,7 @@ public sealed class KvmBackend : IHypervisorBackend, IPreciseWaitProvider, IHost
             "kvm", virtualization, maxCpus > 0 ? maxCpus : DefaultMaxCpus, CpuidFixedAfterRun: true)
         {
             InterpretsKernelMode = virtualization == HostVirtualization.Pvm,
+            RecordsWrittenPages = true,
         };
         UseSyncedRegisters = options.UseSyncedRegisters
             && ((KvmSyncFields)system.CheckExtension(KvmCapability.SyncRegs)).HasFlag(KvmSyncFields.Regs);

@@ -32,7 +32,10 @@ public sealed class SoftwareBackend : IHypervisorBackend, IPreciseWaitProvider, 
         _options = options ?? new SoftwareBackendOptions();
         ArgumentOutOfRangeException.ThrowIfLessThan(_options.MaxCpus, 1, nameof(options));
         ArgumentOutOfRangeException.ThrowIfLessThan(_options.SamplingInterval, TimeSpan.Zero, nameof(options));
-        Description = new HypervisorDescription("software", HostVirtualization.Software, _options.MaxCpus, CpuidFixedAfterRun: false);
+        Description = new HypervisorDescription("software", HostVirtualization.Software, _options.MaxCpus, CpuidFixedAfterRun: false)
+        {
+            RecordsWrittenPages = true,
+        };
     }
 
     /// <inheritdoc/>

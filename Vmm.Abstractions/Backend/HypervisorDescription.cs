@@ -18,4 +18,10 @@ public readonly record struct HypervisorDescription(
     /// chance goes on for a batch of instructions.
     /// </summary>
     public bool InterpretsKernelMode { get; init; }
+
+    /// <summary>
+    /// Whether VMs can record which pages the guest writes (<see cref="BackendVmOptions.TrackDirty"/>). Their placements of memory that can be
+    /// written are then an <see cref="IDirtyLog"/>.
+    /// </summary>
+    public bool RecordsWrittenPages { get; init; }
 }

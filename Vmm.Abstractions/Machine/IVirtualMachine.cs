@@ -139,7 +139,8 @@ public interface IVirtualMachine : IDisposable
     /// <param name="freeze">Shows that every vCPU is frozen.</param>
     /// <param name="flags">How.</param>
     /// <exception cref="VmmException">
-    /// EBUSY: an active vCPU is not suspended and suspension is not forced, or a port has a driver's hook.
+    /// EBUSY: an active vCPU is not suspended and suspension is not forced, or a port has a driver's hook; otherwise what the host refuses of
+    /// the fresh VM, as ENOMEM. The VM is as it was then.
     /// </exception>
     [VmmKernelSymbol("vm_reinit")]
     void Reinitialize(IVcpuFreeze freeze, ReinitializeFlags flags = ReinitializeFlags.None);

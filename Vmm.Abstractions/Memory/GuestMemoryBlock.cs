@@ -74,7 +74,7 @@ public abstract class GuestMemoryBlock : IDisposable
     /// <summary>Brings pages in and keeps them in.</summary>
     /// <param name="offset">The first byte, a multiple of 4096.</param>
     /// <param name="length">Bytes, a multiple of 4096, within the block.</param>
-    /// <exception cref="Errors.VmmException">EFAULT: the host does not keep so much memory in; the message says why.</exception>
+    /// <exception cref="Errors.VmmException">What the host refuses, as ENOMEM, EPERM or EAGAIN; the message says why.</exception>
     public abstract void Wire(ulong offset, ulong length);
 
     /// <summary>Gives back the creator's reference. Later calls do nothing.</summary>

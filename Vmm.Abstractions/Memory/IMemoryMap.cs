@@ -43,7 +43,7 @@ public interface IMemoryMap
     /// <exception cref="VmmException">
     /// In this order: EINVAL for the protection, the flags, the segment's number, a segment not allocated, a range outside
     /// the segment, a misalignment; ENOSPC: no free slot; EFAULT: overlap with another mapping or beyond the guest's
-    /// address space, or wiring failed.
+    /// address space, the hypervisor refuses the mapping, or the host to keep its pages in: the inner exception is that refusal.
     /// </exception>
     [VmmKernelSymbol("vm_mmap_memseg")]
     void Map(IVcpuFreeze freeze, in GuestMemoryMapping mapping);

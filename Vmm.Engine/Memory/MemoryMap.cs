@@ -128,12 +128,16 @@ internal sealed partial class MemoryMap : IMemoryMap
                 }
             }
 
-            if ((mapping.Flags & MapFlags.Wired) != 0)
+            try
             {
-                segment.Block.Wire(mapping.Offset, mapping.Length);
+                Place(range);
+                Wire(range);
+            }
+            catch (VmmException refusal)
+            {
+                throw new VmmException(Operation, VmmError.EFAULT, refusal.Message, refusal);
             }
 
-            Place(range);
             Insert(range);
         }
     }
@@ -192,38 +196,48 @@ internal sealed partial class MemoryMap : IMemoryMap
     /// <inheritdoc/>
     public bool IsAllocated(GuestPhysicalAddress address) => _space.Find(address) is not null;
 
-    /// <summary>Takes every mapping out of the hypervisor's part of the VM, which is about to be replaced.</summary>
-    public void Withdraw()
+    /// <summary>
+    /// Places the mappings of RAM into a hypervisor VM that is to replace the present one, from which they are not taken yet. The caller has
+    /// frozen the vCPUs until <see cref="MoveTo"/>.
+    /// </summary>
+    /// <returns>The mappings and their new placements.</returns>
+    /// <exception cref="VmmException">What the hypervisor refuses; nothing is placed then.</exception>
+    public IReadOnlyList<(MappedRange Range, IDisposable Placement)> PlaceAlsoIn(IBackendVm next)
     {
+        List<(MappedRange Range, IDisposable Placement)> placed = [];
         lock (_lock)
         {
-            foreach (MappedRange range in _ranges)
+            try
             {
-                DrainAll(range);
-                range.Placement?.Dispose();
-                range.Placement = null;
+                foreach (MappedRange range in _ranges.Where(static range => range.IsSystemMemory))
+                {
+                    placed.Add((range, PlaceIn(next, range)));
+                }
+            }
+            catch
+            {
+                placed.ForEach(static made => made.Placement.Dispose());
+                throw;
             }
         }
+
+        return placed;
     }
 
-    /// <summary>Drops the mappings of device memory and places those of RAM into a new hypervisor VM.</summary>
-    public void Restore()
+    /// <summary>Leaves the present hypervisor VM for the one in which RAM is placed already, and drops the mappings of device memory.</summary>
+    public void MoveTo(IReadOnlyList<(MappedRange Range, IDisposable Placement)> placed)
     {
         lock (_lock)
         {
-            foreach (MappedRange range in _ranges)
+            Array.ForEach(_ranges, DrainAll);
+            MappedRange[] dropped = [.. _ranges.Where(static range => !range.IsSystemMemory)];
+            Publish([.. placed.Select(static made => made.Range)]);
+            Array.ForEach(dropped, Drop);
+            foreach ((MappedRange range, IDisposable placement) in placed)
             {
-                if (range.IsSystemMemory)
-                {
-                    PlaceInBackend(range);
-                }
-                else
-                {
-                    range.Block.ReleaseReference();
-                }
+                range.Placement?.Dispose();
+                range.Placement = placement;
             }
-
-            Publish([.. _ranges.Where(range => range.IsSystemMemory)]);
         }
     }
 
@@ -306,33 +320,39 @@ internal sealed partial class MemoryMap : IMemoryMap
 
         try
         {
-            PlaceInBackend(range);
+            range.Placement = PlaceIn(_machine.BackendVm, range);
         }
-        catch (VmmException)
+        catch
         {
             range.Block.ReleaseReference();
             throw;
         }
     }
 
-    private void PlaceInBackend(MappedRange range)
+    private IDisposable PlaceIn(IBackendVm vm, MappedRange range) => vm.PlaceMemory(new MemoryPlacement(
+        range.Range,
+        range.Block,
+        range.Mapping.Offset,
+        (range.Mapping.Protection & MemoryProtection.Write) == 0,
+        _trackDirty));
+
+    /// <summary>Keeps the pages of a mapping in where that is asked for. A mapping that the host refuses to keep in is dropped.</summary>
+    private static void Wire(MappedRange range)
     {
-        IDisposable placement = _machine.BackendVm.PlaceMemory(new MemoryPlacement(
-            range.Range,
-            range.Block,
-            range.Mapping.Offset,
-            (range.Mapping.Protection & MemoryProtection.Write) == 0,
-            _trackDirty));
-        if (_trackDirty && placement is not IDirtyLog)
+        if ((range.Mapping.Flags & MapFlags.Wired) == 0)
         {
-            placement.Dispose();
-            EngineThrow.Refuse(
-                "vm_mmap_memseg",
-                VmmError.ENOTSUP,
-                $"{_machine.HypervisorBackend.Description.Name} does not record written pages; create the VM without CreateFlags.TrackDirty");
+            return;
         }
 
-        range.Placement = placement;
+        try
+        {
+            range.Block.Wire(range.Mapping.Offset, range.Mapping.Length);
+        }
+        catch
+        {
+            Drop(range);
+            throw;
+        }
     }
 
     private static void Drop(MappedRange range)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using Vmm.Abstractions.Addressing;
+using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Events;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
@@ -299,6 +300,53 @@ public abstract class ExecutionConformance : StateConformance
         Cpu.SetSegmentDescriptor(RegisterName.Idtr, default);
 
         Run().Suspended.Should().Be(SuspendReason.TripleFault);
+    }
+
+    [Test]
+    public void Handler_cannot_reset_the_VM_and_the_thread_that_runs_it_can()
+    {
+        // out 0x10, al; out End, al
+        Load(0xe6, 0x10, 0xe6, End);
+        FakePort port = new()
+        {
+            During = _ =>
+            {
+                Machine.Invoking(machine => machine.FreezeVcpus()).Should().Throw<InvalidOperationException>();
+                Machine.Suspend(SuspendReason.Reset);
+            },
+        };
+        using IDisposable attached = Machine.Ports.Attach(0x10, port);
+
+        Run().Suspended.Should().Be(SuspendReason.Reset);
+
+        using IVcpuFreeze freeze = Machine.FreezeVcpus();
+        Machine.Reinitialize(freeze);
+        Machine.SuspendReason.Should().Be(SuspendReason.None);
+        port.Accesses.Should().ContainSingle();
+    }
+
+    [Test]
+    public void Wiring_more_than_the_host_permits_is_EFAULT()
+    {
+        const ulong Most = 1ul << 30;
+        ulong limit = MemoryLockLimit.Value;
+        if (limit >= Most)
+        {
+            Assert.Ignore("the host lets everybody keep any amount of memory in");
+        }
+
+        ulong length = (limit + 0x1000) & ~0xffful;
+        MemoryLockLimit.Without(() =>
+        {
+            using IVcpuFreeze freeze = Machine.FreezeVcpus();
+            Machine.MemoryMap.AllocateSegment(freeze, new SegmentId(2), length, true);
+            Action map = () => Machine.MemoryMap.Map(
+                freeze, new GuestMemoryMapping(new(0x200000), length, new SegmentId(2), 0, MemoryProtection.All, MapFlags.Wired));
+
+            map.ShouldFail(VmmError.EFAULT).Message.Should().Contain("mlock");
+
+            Machine.MemoryMap.IsAllocated(new(0x200000)).Should().BeFalse();
+        });
     }
 
     [Test]

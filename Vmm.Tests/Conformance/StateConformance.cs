@@ -261,6 +261,18 @@ public abstract class StateConformance : EngineConformance
     }
 
     [Test]
+    public void Read_only_memory_is_mapped_where_written_pages_are_tracked()
+    {
+        Recreate(new VirtualMachineOptions { Name = "tracked", MaxCpus = 1, Flags = CreateFlags.TrackDirty });
+
+        Map(0xf0000, 0x1000, 1, MemoryProtection.ReadExecute, isRam: true);
+
+        byte[] bitmap = new byte[1];
+        Machine.TrackDirtyPages(new(0xf0000), 0x1000, bitmap);
+        bitmap.Should().Equal(0);
+    }
+
+    [Test]
     public void Reset_of_the_VM_keeps_RAM_and_gives_fresh_vCPUs()
     {
         Write(0x3000, 9, 8, 7);

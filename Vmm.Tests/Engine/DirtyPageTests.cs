@@ -5,6 +5,7 @@ using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
+using Vmm.Engine;
 using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
@@ -197,11 +198,17 @@ public sealed class DirtyPageTests : EngineFixture
     }
 
     [Test]
-    public void Mapping_of_a_backend_that_keeps_no_record_is_refused()
+    public void Tracking_on_a_backend_that_keeps_no_record_is_ENOTSUP_from_the_beginning()
     {
-        Vm.KeepsNoRecord = true;
-        FluentActions.Invoking(() => Map(0x400000, Page, segment: 1)).ShouldFail(VmmError.ENOTSUP);
-        Vm.Placements.Should().HaveCount(1);
+        using FakeBackend backend = new() { Description = Backend.Description with { RecordsWrittenPages = false } };
+        VirtualMachineFactory factory = new(backend);
+
+        Action create = () => factory.Create(Options() with { Flags = CreateFlags.TrackDirty });
+
+        create.ShouldFail(VmmError.ENOTSUP);
+
+        backend.Machines.Should().BeEmpty();
+        factory.Create(Options()).Dispose();
     }
 
     /// <summary>The numbers of the pages that a query reports.</summary>

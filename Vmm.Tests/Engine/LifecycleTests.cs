@@ -64,6 +64,18 @@ public sealed class LifecycleTests : EngineFixture
     }
 
     [Test]
+    public void Vm_whose_chips_find_no_room_is_taken_back()
+    {
+        VirtualMachineFactory factory = new(Backend);
+        Action create = () => factory.Create(Options() with { PlatformChips = true, MaxPortHandlers = 1 });
+
+        create.ShouldFail(VmmError.ENOSPC);
+
+        Backend.Machines.Should().ContainSingle().Which.IsDisposed.Should().BeTrue();
+        factory.Create(Options()).Dispose();
+    }
+
+    [Test]
     public void Refusal_of_the_hypervisor_passes_and_leaves_nothing_behind()
     {
         Backend.VmRefusal = new VmmException("KVM_CREATE_VM", VmmError.ENXIO, "gone");

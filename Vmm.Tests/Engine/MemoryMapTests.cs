@@ -184,7 +184,7 @@ public sealed class MemoryMapTests : EngineFixture
         Allocate(0, Page);
         Backend.Blocks[0].RefuseWire = true;
 
-        Mapping_fails(Mapping(0, Page, flags: MapFlags.Wired), VmmError.EFAULT, "mlock");
+        Mapping_fails(Mapping(0, Page, flags: MapFlags.Wired), VmmError.EFAULT, "mlock failed: ENOMEM");
         Memory.TryGetNext(At(0), out _).Should().BeFalse();
         Backend.Machines[0].Placements.Should().BeEmpty();
     }
@@ -195,7 +195,8 @@ public sealed class MemoryMapTests : EngineFixture
         Allocate(0, Page);
         Backend.Machines[0].PlacementRefusal = new VmmException("place", VmmError.ENOSPC, "no slot");
 
-        Mapping_fails(Mapping(0, Page), VmmError.ENOSPC, "place");
+        Mapping_fails(Mapping(0, Page, flags: MapFlags.Wired), VmmError.EFAULT, "place failed: ENOSPC");
+        Backend.Blocks[0].Wired.Should().BeEmpty("pages of no mapping are not kept in");
         Memory.IsAllocated(At(0)).Should().BeFalse();
         Memory.FreeSegment(_freeze, new SegmentId(0));
         Backend.Blocks[0].Frees.Should().Be(1);

@@ -239,6 +239,31 @@ public sealed class ReinitializeTests : EngineFixture
         Reinitializing().ShouldFail(VmmError.EBUSY);
     }
 
+    [TestCase(true)]
+    [TestCase(false)]
+    public void Refusal_of_the_host_leaves_the_VM_as_it_was(bool ofTheVm)
+    {
+        Map(0, Page, 0);
+        Map(0xf0000, Page, 1, MemoryProtection.ReadExecute, isRam: false);
+        FakeVcpu guest = Start().ThenPause();
+        VmmException refusal = new("host", VmmError.ENOMEM, "no more");
+        Backend.VmRefusal = ofTheVm ? refusal : null;
+        Backend.PlacementRefusal = ofTheVm ? null : refusal;
+
+        Reinitializing(ReinitializeFlags.ForceSuspend).ShouldFail(VmmError.ENOMEM);
+
+        Backend.Machines.Skip(1).Should().NotContain(machine => !machine.IsDisposed);
+        Machine.SuspendReason.Should().Be(SuspendReason.None);
+        Machine.MemoryMap.IsAllocated(At(0xf0000)).Should().BeTrue();
+        Run().Code.Should().Be(ExitCode.Pause);
+        guest.Entries.Should().Be(1);
+
+        Backend.VmRefusal = null;
+        Backend.PlacementRefusal = null;
+        Reinitialize(ReinitializeFlags.ForceSuspend);
+        Backend.Machines[^1].Placements.Should().ContainSingle();
+    }
+
     private void Reinitialize(ReinitializeFlags flags = ReinitializeFlags.None)
     {
         using IVcpuFreeze freeze = Machine.FreezeVcpus();

@@ -25,7 +25,7 @@ internal sealed class FakeBackend : IHypervisorBackend, IHostEvents
     private readonly List<FakeMemoryBlock> _blocks = [];
 
     public HypervisorDescription Description { get; init; } =
-        new("fake", HostVirtualization.Unknown, MaxCpus: 256, CpuidFixedAfterRun: true);
+        new("fake", HostVirtualization.Unknown, MaxCpus: 256, CpuidFixedAfterRun: true) { RecordsWrittenPages = true };
 
     public ImmutableArray<CpuidEntry> SupportedCpuid { get; init; } =
     [
@@ -47,6 +47,9 @@ internal sealed class FakeBackend : IHypervisorBackend, IHostEvents
 
     /// <summary>What creating a VM fails with, or null.</summary>
     public VmmException? VmRefusal { get; set; }
+
+    /// <summary>What placing memory into VMs that are made from now on fails with, or null.</summary>
+    public VmmException? PlacementRefusal { get; set; }
 
     /// <summary>What allocating memory fails with, or null.</summary>
     public VmmException? MemoryRefusal { get; set; }

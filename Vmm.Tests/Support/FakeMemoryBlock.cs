@@ -24,7 +24,7 @@ internal sealed class FakeMemoryBlock(ulong length, GuestMemoryOptions options) 
     {
         if (RefuseWire)
         {
-            throw new VmmException("mlock", VmmError.EFAULT, "the host's limit of locked memory is reached");
+            throw new VmmException("mlock", VmmError.ENOMEM, "the host's limit of locked memory is reached");
         }
 
         Wired.Add((offset, length));

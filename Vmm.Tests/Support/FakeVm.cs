@@ -25,7 +25,7 @@ internal sealed partial class FakeVm(FakeBackend backend, BackendVmOptions optio
     public IReadOnlyList<MemoryPlacement> Placements => _placements;
 
     /// <summary>What placing memory fails with, or null.</summary>
-    public VmmException? PlacementRefusal { get; set; }
+    public VmmException? PlacementRefusal { get; set; } = backend.PlacementRefusal;
 
     /// <summary>The calls that drove a line.</summary>
     public List<(int Line, bool Asserted)> Lines { get; } = [];
@@ -87,12 +87,8 @@ internal sealed partial class FakeVm(FakeBackend backend, BackendVmOptions optio
         }
 
         _placements.Add(added);
-        Placement made = new(this, added);
-        return KeepsNoRecord ? new WithoutRecord(made) : made;
+        return new Placement(this, added);
     }
-
-    /// <summary>Whether memory is placed from now on by a backend that cannot tell what was written.</summary>
-    public bool KeepsNoRecord { get; set; }
 
     /// <summary>Says that the guest wrote the page of an address.</summary>
     public void GuestWrites(ulong address) => _written[address / 4096] = 0;
@@ -131,11 +127,6 @@ internal sealed partial class FakeVm(FakeBackend backend, BackendVmOptions optio
         {
             throw new FakeProtocolException("memory changes while a vCPU runs");
         }
-    }
-
-    private sealed class WithoutRecord(Placement placement) : IDisposable
-    {
-        public void Dispose() => placement.Dispose();
     }
 
     private sealed class Placement(FakeVm machine, MemoryPlacement placement) : IDisposable, IDirtyLog
