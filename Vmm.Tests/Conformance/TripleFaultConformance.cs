@@ -118,7 +118,7 @@ public abstract class TripleFaultConformance
 
         TripleFaultReport report = RunToFault();
 
-        report.Chain.Select(step => step.ToString()).Should().Equal("#UD", "#SS(0x0)", "#SS(0x0)", "#DF(0x0)", "#SS(0x0)");
+        report.Chain.Select(step => step.ToString()).Should().Equal("#UD", "#SS(0x1)", "#SS(0x1)", "#DF(0x0)", "#SS(0x1)");
     }
 
     [Test]
