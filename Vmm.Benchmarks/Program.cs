@@ -30,6 +30,11 @@ if (args is ["tcg", _, ..])
     return TcgPairs.Run(args[1..]);
 }
 
+if (args is ["shares", string program, string kernel, .. string[] more])
+{
+    return TimeShares.Run(program, kernel, more);
+}
+
 if (args is ["kvm", .. string[] rest])
 {
     return KvmPairs.Run(rest);
@@ -53,6 +58,8 @@ Console.Error.WriteLine("""
       tcg VMM [PAIRS [KERNEL]]
                       a published vmm program's processor in software beside QEMU's TCG (needs qemu-system-x86_64): loops of
                       one image, and the boot of Debian's kernel
+      shares VMM KERNEL [OPTION ...]
+                      where the time of a published vmm program's processor in software goes when Debian boots
       machines [kvm|software] [COUNT]
                       many VMs in one process: memory of an idle one, and how many come and go in a second
       kvm [PAIRS]     exits, lifecycle and kicks of the KVM backend, each beside the same loop in C (needs gcc)

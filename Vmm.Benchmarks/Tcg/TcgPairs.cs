@@ -76,19 +76,7 @@ internal static class TcgPairs
 
     private static void MeasureBoot(GuestProgram vmm, GuestProgram? tcg, string program, string kernel, string folder)
     {
-        string script = Path.Combine(folder, "script.sh");
-        string initrd = Path.Combine(folder, "initrd.cpio");
-        File.WriteAllText(script, $"echo {Word}\n");
-        using (System.Diagnostics.Process make = CTwin.Start(program, "initramfs", "--output", initrd, "--script", script))
-        {
-            string errors = make.StandardError.ReadToEnd();
-            make.WaitForExit();
-            if (make.ExitCode != 0)
-            {
-                throw new InvalidOperationException($"no RAM disk: {errors}");
-            }
-        }
-
+        string initrd = BootDisk.Make(program, folder, Word);
         List<(double Init, double End)> ours = [];
         List<(double Init, double End)> theirs = [];
         for (int pair = 0; pair < BootPairs; pair++)

@@ -2,7 +2,9 @@
 
 using Serilog;
 using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
+using Vmm.Abstractions.Vcpu;
 using Vmm.Kvm;
 using Vmm.Software;
 
@@ -15,6 +17,12 @@ namespace Vmm.Cli.Backends;
 internal sealed record BackendChoice(BackendKind Kind, string Device, InterruptControllerMode? InterruptControllers)
 {
     private static readonly TimeSpan s_samplingInterval = TimeSpan.FromMilliseconds(1);
+
+    /// <summary>What is wrong with KVM's device; null where it can be opened.</summary>
+    public Func<string, string?> FindProblem { get; init; } = static device => KvmDevice.Inspect(device) is { IsUsable: false } state ? state.Problem : null;
+
+    /// <summary>Opens KVM.</summary>
+    public Func<string, ILogger?, IHypervisorBackend> OpenDevice { get; init; } = CliHost.OpenHypervisor;
 
     /// <summary>What was said about translating hot code, which only software does; null where nothing was.</summary>
     public bool? Translates { get; init; }
@@ -57,23 +65,52 @@ internal sealed record BackendChoice(BackendKind Kind, string Device, InterruptC
 
     private OpenedBackend OpenBest(ILogger? log)
     {
-        KvmDevice device = KvmDevice.Inspect(Device);
-        if (!device.IsUsable)
+        if (FindProblem(Device) is { } problem)
         {
-            return OpenSoftware(device.Problem);
+            return OpenSoftware(problem);
         }
 
-        IHypervisorBackend kvm = CliHost.OpenHypervisor(Device, log);
-        if (kvm.Description.Virtualization != HostVirtualization.Pvm)
+        IHypervisorBackend kvm;
+        try
+        {
+            kvm = OpenDevice(Device, log);
+        }
+        catch (HypervisorException refusal)
+        {
+            return OpenSoftware($"KVM is of no use here: {refusal.Message}");
+        }
+
+        string? unfit = kvm.Description.Virtualization == HostVirtualization.Pvm
+            ? "this host's KVM (PVM) interprets the guest's kernel, more slowly and less completely; --backend kvm takes it anyway"
+            : TryVm(kvm) is { } reason ? $"KVM cannot run guests here: {reason}"
+            : null;
+        if (unfit is null)
         {
             return Opened(kvm, "it runs guests natively here");
         }
 
         kvm.Dispose();
-        return OpenSoftware("this host's KVM (PVM) interprets the guest's kernel, more slowly and less completely; --backend kvm takes it anyway");
+        return OpenSoftware(unfit);
     }
 
-    private OpenedBackend OpenKvm(ILogger? log, string? reason) => Opened(CliHost.OpenHypervisor(Device, log), reason);
+    /// <summary>Makes a VM with a vCPU, which a host may refuse although the device can be opened: another hypervisor may have the processor.</summary>
+    /// <returns>Why it cannot be made; null where it can.</returns>
+    private static string? TryVm(IHypervisorBackend kvm)
+    {
+        try
+        {
+            using IBackendVm vm = kvm.CreateVm(
+                new BackendVmOptions("trial", 1, InterruptControllerMode.Userspace, TrackDirty: false, MsrExits: false, HypercallExits: false));
+            using IBackendVcpu vcpu = vm.CreateVcpu(new VcpuId(0));
+            return null;
+        }
+        catch (VmmException refusal)
+        {
+            return refusal.Message;
+        }
+    }
+
+    private OpenedBackend OpenKvm(ILogger? log, string? reason) => Opened(OpenDevice(Device, log), reason);
 
     private OpenedBackend Opened(IHypervisorBackend kvm, string? reason) =>
         new(kvm, InterruptControllers ?? InterruptControllerMode.Kernel, reason);

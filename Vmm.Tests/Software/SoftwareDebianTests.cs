@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using Vmm.Abstractions.Machine;
 using Vmm.Machine.Board;
@@ -59,6 +60,23 @@ internal sealed class SoftwareDebianTests
         console.Should().ContainAll(BusyboxInitramfs.Greeting, "x86_64", "42", "script ended with 0", BusyboxInitramfs.Farewell);
     }
 
+    /// <summary>The kernel's own messages about what the board has, and the counts of its interrupts.</summary>
+    [TestCase(1)]
+    [TestCase(2)]
+    public void Kernel_finds_the_chips_and_lives_by_their_interrupts(int cpus)
+    {
+        (MachineResult result, string console) = Boot(cpus, "busybox cat /proc/interrupts", "console=ttyS0");
+
+        result.End.Should().Be(MachineEnd.PowerOff, $"{result.Detail}\n{console}");
+        console.Should().ContainAll(
+            "IOAPIC[0]: apic_id", "address 0xfec00000", "TSC deadline timer available", "hpet0: at MMIO 0xfed00000", "ACPI: PM-Timer IO Port",
+            "rtc_cmos 00:01: registered as rtc0", "setting system clock to", "IO-APIC   4-edge      ttyS0");
+        string[] timer = console.ReplaceLineEndings("\n").Split('\n').Single(line => line.Contains("Local timer interrupts", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        timer[1..(cpus + 1)].Should().OnlyContain(count => int.Parse(count, CultureInfo.InvariantCulture) > 0, "each processor has a timer");
+        console.Should().NotContainAny("Kernel panic", "Call Trace", "BUG:");
+    }
+
     [TestCase(1)]
     [TestCase(2)]
     public void User_space_computes_what_the_host_computes(int cpus)
@@ -75,13 +93,14 @@ internal sealed class SoftwareDebianTests
         lines[end + 1].Should().Be($"{cpus}");
     }
 
-    [Test]
-    public void Shell_takes_what_is_typed()
+    [TestCase(1)]
+    [TestCase(2)]
+    public void Shell_takes_what_is_typed(int cpus)
     {
         byte[] disk = BusyboxInitramfs.Create(File.ReadAllBytes(Busybox), ["echo", "sh"]).ToArray();
         Transcript transcript = new();
         using SoftwareBackend backend = new();
-        using PcMachine machine = Create(backend, 1, transcript);
+        using PcMachine machine = Create(backend, cpus, transcript);
         machine.LoadLinux(new LinuxBootOptions { Kernel = _kernel, Initrd = disk, CommandLine = "console=ttyS0 quiet" });
         string[] typed = ["echo $((1234 * 5678))\n", "exit\n"];
         int next = 0;
@@ -101,13 +120,13 @@ internal sealed class SoftwareDebianTests
         transcript.Text.Should().Contain("7006652");
     }
 
-    private (MachineResult Result, string Console) Boot(int cpus, string script)
+    private (MachineResult Result, string Console) Boot(int cpus, string script, string commandLine = "console=ttyS0 quiet")
     {
         byte[] disk = BusyboxInitramfs.Create(File.ReadAllBytes(Busybox), ["uname"], script).ToArray();
         Transcript transcript = new();
         using SoftwareBackend backend = new();
         using PcMachine machine = Create(backend, cpus, transcript);
-        machine.LoadLinux(new LinuxBootOptions { Kernel = _kernel, Initrd = disk, CommandLine = "console=ttyS0 quiet" });
+        machine.LoadLinux(new LinuxBootOptions { Kernel = _kernel, Initrd = disk, CommandLine = commandLine });
         return (machine.Run(), transcript.Text);
     }
 
