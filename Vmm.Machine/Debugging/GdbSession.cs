@@ -135,6 +135,7 @@ internal sealed partial class GdbSession
             StopKind.SoftwareBreakpoint when _knowsSoftwareStops => "swbreak:;",
             StopKind.HardwareBreakpoint when _knowsHardwareStops => "hwbreak:;",
             StopKind.Watchpoint => string.Create(CultureInfo.InvariantCulture, $"watch:{_stop.Address:x};"),
+            StopKind.AccessWatchpoint => string.Create(CultureInfo.InvariantCulture, $"awatch:{_stop.Address:x};"),
             _ => "",
         };
         return string.Create(CultureInfo.InvariantCulture, $"T{signal:x2}thread:{ThreadOf(_stop.Vcpu)};{reason}");

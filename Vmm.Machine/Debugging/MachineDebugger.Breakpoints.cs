@@ -16,6 +16,7 @@ public sealed partial class MachineDebugger
     private const uint BreakpointException = 3;
     private const byte Int3 = 0xcc;
 
+    /// <summary>By guest-physical address: code has as many linear ones as page tables give it.</summary>
     private readonly Dictionary<ulong, Patch> _patches = [];
     private readonly List<HardwareBreakpoint> _hardware = [];
 
@@ -29,7 +30,7 @@ public sealed partial class MachineDebugger
         {
             return
             [
-                .. _patches.Keys.Order().Select(address => $"software  0x{address:x}"),
+                .. _patches.Values.SelectMany(patch => patch.Addresses).Order().Select(address => $"software  0x{address:x}"),
                 .. _hardware.Select(breakpoint => $"hardware  {breakpoint.Address.Value:x} {breakpoint.Kind} {breakpoint.Length}"),
             ];
         }
@@ -40,52 +41,72 @@ public sealed partial class MachineDebugger
     /// <exception cref="VmmException">ENOENT: the hypervisor does not hand INT3 over.</exception>
     internal bool InsertBreakpoint(VirtualCpu cpu, ulong address)
     {
-        if (IsPatched(address))
-        {
-            return true;
-        }
-
         Span<byte> original = stackalloc byte[1];
         if (!TryTranslate(cpu, address, out GuestPhysicalAddress physical) || !_machine.Memory.TryRead(physical, original))
         {
             return false;
         }
 
-        if (_patches.Count == 0)
+        if (_patches.TryGetValue(physical.Value, out Patch? there))
+        {
+            lock (_gate)
+            {
+                there.Addresses.Add(address);
+            }
+
+            return true;
+        }
+
+        bool isFirst = _patches.Count == 0;
+        if (isFirst)
         {
             TrapInt3(true);
         }
 
         if (!_machine.Memory.TryWrite(physical, [Int3]))
         {
+            if (isFirst)
+            {
+                TrapInt3(false);
+            }
+
             return false;
         }
 
         lock (_gate)
         {
-            _patches[address] = new Patch(physical, original[0]);
+            _patches.Add(physical.Value, new Patch(original[0]) { Addresses = { address } });
         }
 
         return true;
     }
 
-    /// <summary>Takes INT3 away again; nothing happens where there is none.</summary>
+    /// <summary>
+    /// Takes INT3 away again, wherever it was put for this address: another vCPU's space may have been meant. Nothing happens where there is none.
+    /// </summary>
     internal void RemoveBreakpoint(ulong address)
     {
-        Patch patch;
-        lock (_gate)
+        if (_patches.Count == 0)
         {
-            if (!_patches.Remove(address, out patch))
-            {
-                return;
-            }
+            return;
         }
 
-        // A guest that has written its code meanwhile keeps what it wrote.
-        Span<byte> present = stackalloc byte[1];
-        if (_machine.Memory.TryRead(patch.Physical, present) && present[0] == Int3)
+        foreach ((ulong physical, Patch patch) in _patches.ToArray())
         {
-            _machine.Memory.TryWrite(patch.Physical, [patch.Original]);
+            bool isLast;
+            lock (_gate)
+            {
+                isLast = patch.Addresses.Remove(address) && patch.Addresses.Count == 0;
+                if (isLast)
+                {
+                    _patches.Remove(physical);
+                }
+            }
+
+            if (isLast)
+            {
+                Unpatch(new GuestPhysicalAddress(physical), patch.Original);
+            }
         }
 
         if (_patches.Count == 0)
@@ -129,9 +150,9 @@ public sealed partial class MachineDebugger
                 break;
             }
 
-            foreach (Patch patch in _patches.Values)
+            foreach ((ulong patched, Patch patch) in _patches)
             {
-                ulong offset = unchecked(patch.Physical.Value - physical.Value);
+                ulong offset = unchecked(patched - physical.Value);
                 if (offset < (ulong)some)
                 {
                     destination[done + (int)offset] = patch.Original;
@@ -175,11 +196,27 @@ public sealed partial class MachineDebugger
         return isLong ? rip : (uint)(code.Base + rip);
     }
 
-    private bool IsPatched(ulong address)
+    /// <summary>Whether the debugger has put INT3 where a vCPU's next instruction is. On the vCPU's thread.</summary>
+    private bool IsAtPatch(VirtualCpu cpu)
     {
+        if (!TryWalk(cpu, LinearRip(cpu), out GuestPhysicalAddress physical))
+        {
+            return false;
+        }
+
         lock (_gate)
         {
-            return _patches.ContainsKey(address);
+            return _patches.ContainsKey(physical.Value);
+        }
+    }
+
+    // A guest that has written its code meanwhile keeps what it wrote.
+    private void Unpatch(GuestPhysicalAddress physical, byte original)
+    {
+        Span<byte> present = stackalloc byte[1];
+        if (_machine.Memory.TryRead(physical, present) && present[0] == Int3)
+        {
+            _machine.Memory.TryWrite(physical, [original]);
         }
     }
 
@@ -196,7 +233,10 @@ public sealed partial class MachineDebugger
             case ExitCode.Breakpoint:
                 int number = BitOperations.TrailingZeroCount(exit.Debug.Dr6 & Numbers);
                 return number < _hardware.Count && _hardware[number].Kind != BreakpointKind.Execution
-                    ? new StopEvent(StopKind.Watchpoint, id, _hardware[number].Address.Value)
+                    ? new StopEvent(
+                        _hardware[number].Kind == BreakpointKind.Write ? StopKind.Watchpoint : StopKind.AccessWatchpoint,
+                        id,
+                        _hardware[number].Address.Value)
                     : new StopEvent(StopKind.HardwareBreakpoint, id);
             default:
                 return default;
@@ -246,7 +286,7 @@ public sealed partial class MachineDebugger
 
     private void RemoveAllBreakpoints()
     {
-        foreach (ulong address in _patches.Keys.ToArray())
+        foreach (ulong address in _patches.Values.SelectMany(patch => patch.Addresses).ToArray())
         {
             RemoveBreakpoint(address);
         }
@@ -262,15 +302,12 @@ public sealed partial class MachineDebugger
 
     private void Repatch(ulong physical, ReadOnlySpan<byte> written)
     {
-        foreach ((ulong address, Patch patch) in _patches.ToArray())
+        foreach ((ulong patched, Patch patch) in _patches)
         {
-            ulong offset = unchecked(patch.Physical.Value - physical);
-            if (offset < (ulong)written.Length && _machine.Memory.TryWrite(patch.Physical, [Int3]))
+            ulong offset = unchecked(patched - physical);
+            if (offset < (ulong)written.Length && _machine.Memory.TryWrite(new GuestPhysicalAddress(patched), [Int3]))
             {
-                lock (_gate)
-                {
-                    _patches[address] = patch with { Original = written[(int)offset] };
-                }
+                patch.Original = written[(int)offset];
             }
         }
     }
@@ -279,11 +316,11 @@ public sealed partial class MachineDebugger
     private bool TryTranslate(VirtualCpu cpu, ulong address, out GuestPhysicalAddress physical)
     {
         physical = new(address);
-        if (UsesPhysicalAddresses)
-        {
-            return true;
-        }
+        return UsesPhysicalAddresses || TryWalk(cpu, address, out physical);
+    }
 
+    private static bool TryWalk(VirtualCpu cpu, ulong address, out GuestPhysicalAddress physical)
+    {
         // What the kernel may not read because of SMAP, user mode may.
         GuestLinearAddress linear = new(address);
         Translation translation = cpu.Walk(linear, PageAccess.Read).Result;
@@ -296,5 +333,11 @@ public sealed partial class MachineDebugger
         return translation.Status == TranslationStatus.Mapped;
     }
 
-    private readonly record struct Patch(GuestPhysicalAddress Physical, byte Original);
+    /// <summary>An INT3 in the guest's memory, and the addresses for which it was asked.</summary>
+    private sealed class Patch(byte original)
+    {
+        public byte Original { get; set; } = original;
+
+        public HashSet<ulong> Addresses { get; } = [];
+    }
 }

@@ -192,7 +192,7 @@ public sealed partial class MachineDebugger
             cpu.CompletePending();
         }
 
-        if (exit.Code == ExitCode.Breakpoint && exit.Debug.Exception == BreakpointException && !IsPatched(LinearRip(cpu)))
+        if (exit.Code == ExitCode.Breakpoint && exit.Debug.Exception == BreakpointException && !IsAtPatch(cpu))
         {
             PassToGuest(cpu);
             return;
@@ -311,7 +311,7 @@ public sealed partial class MachineDebugger
         {
             for (int i = 0; i < _slots.Length; i++)
             {
-                if (actions[i] != VcpuAction.Stay && _slots[i].Kept.Kind is StopKind.Step or StopKind.Watchpoint)
+                if (actions[i] != VcpuAction.Stay && _slots[i].Kept.Kind is StopKind.Step or StopKind.Watchpoint or StopKind.AccessWatchpoint)
                 {
                     _cause = _slots[i].Kept;
                     _slots[i].Kept = default;

@@ -26,8 +26,11 @@ internal enum StopKind
     /// <summary>A breakpoint of the processor.</summary>
     HardwareBreakpoint,
 
-    /// <summary>A watchpoint.</summary>
+    /// <summary>A watchpoint on writes.</summary>
     Watchpoint,
+
+    /// <summary>A watchpoint on reads and writes.</summary>
+    AccessWatchpoint,
 
     /// <summary>The machine has ended.</summary>
     Ended,

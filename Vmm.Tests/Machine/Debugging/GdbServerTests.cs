@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Text;
+using Vmm.Abstractions.Registers;
 using Vmm.Machine.Board;
 using Vmm.Tests.Support;
 
@@ -183,12 +184,44 @@ public sealed class GdbServerTests
         Guest.End().End.Should().Be(MachineEnd.TripleFault);
     }
 
-    [TestCase("Z2", Description = "on writes")]
-    [TestCase("Z4", Description = "on accesses")]
-    public void Watchpoint_is_reported_with_its_address(string packet)
+    [Test]
+    public void Breakpoint_is_met_at_every_address_of_its_code()
+    {
+        ulong alias = Alias();
+        Gdb.Request("qSupported:swbreak+");
+        Gdb.Request($"Z0,{alias + GdbMachine.Function:x},1").Should().Be("OK");
+        Gdb.Request($"Z0,{GdbMachine.Function:x},1").Should().Be("OK");
+        Gdb.Request($"z0,{GdbMachine.Function:x},1").Should().Be("OK");
+
+        Gdb.Request("vCont;c").Should().Be("T05thread:1;swbreak:;");
+
+        Rip().Should().Be(GdbMachine.Function);
+        Gdb.Request($"z0,{alias + GdbMachine.Function:x},1").Should().Be("OK");
+        Gdb.Request("s").Should().StartWith("T05thread:1;");
+        Rip().Should().Be(GdbMachine.Function + 4, "the code is as it was");
+    }
+
+    [Test]
+    public void Breakpoint_at_a_physical_address_is_met_wherever_its_code_is_mapped()
+    {
+        ulong alias = Alias();
+        Gdb.Request("qSupported:swbreak+");
+        Gdb.Request($"P10={Convert.ToHexStringLower(BitConverter.GetBytes(alias + GdbMachine.Start))}").Should().Be("OK");
+        Gdb.Request("Qqemu.PhyMemMode:1").Should().Be("OK");
+        Gdb.Request($"Z0,{GdbMachine.Function:x},1").Should().Be("OK");
+        Gdb.Request("Qqemu.PhyMemMode:0").Should().Be("OK");
+
+        Gdb.Request("vCont;c").Should().Be("T05thread:1;swbreak:;");
+
+        Rip().Should().Be(alias + GdbMachine.Function);
+    }
+
+    [TestCase("Z2", "watch", Description = "on writes")]
+    [TestCase("Z4", "awatch", Description = "on accesses")]
+    public void Watchpoint_is_reported_with_its_address(string packet, string reason)
     {
         Gdb.Request($"{packet},{GdbMachine.Stored:x},8").Should().Be("OK");
-        Gdb.Request("vCont;c").Should().StartWith("T05").And.Contain($"watch:{GdbMachine.Stored:x};");
+        Gdb.Request("vCont;c").Should().StartWith("T05").And.Contain($";{reason}:{GdbMachine.Stored:x};");
         Gdb.Request($"m{GdbMachine.Stored:x},8").Should().Be("8877665544332211");
         Gdb.Request($"z{packet[1]},{GdbMachine.Stored:x},8").Should().Be("OK");
     }
@@ -288,6 +321,16 @@ public sealed class GdbServerTests
 
     private string Monitor(string command) =>
         Encoding.UTF8.GetString(Convert.FromHexString(Gdb.Request($"qRcmd,{Convert.ToHexStringLower(Encoding.ASCII.GetBytes(command))}")));
+
+    /// <summary>Maps the first 512 GiB a second time, behind the first.</summary>
+    private ulong Alias()
+    {
+        const ulong EntryReach = 1ul << 39;
+        ulong table = Guest.Machine.Machine.GetVcpu(default).GetRegister(RegisterName.Cr3);
+        string first = Gdb.Request($"m{table:x},8");
+        Gdb.Request($"M{table + 8:x},8:{first}").Should().Be("OK");
+        return EntryReach;
+    }
 
     private ulong Rip() => BitConverter.ToUInt64(Convert.FromHexString(Gdb.Request("p10")));
 }
