@@ -4,6 +4,7 @@ using System.Diagnostics.Metrics;
 using Vmm.Abstractions;
 using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Errors;
+using Vmm.Abstractions.Vcpu;
 using Vmm.Emulation.Msr;
 
 namespace Vmm.Engine;
@@ -30,6 +31,21 @@ internal static class EngineMetrics
             "vmm.second_chances", ObserveSecondChances, "{instruction}", "Instructions that the hypervisor gave up on, by mnemonic.");
         s_meter.CreateObservableCounter(
             "vmm.vcpu.emulated_instructions", ObserveEmulated, "{instruction}", "Instructions that the engine executed.");
+        s_meter.CreateObservableCounter(
+            "vmm.vcpu.hypervisor_steps",
+            () => Observe(counters => counters.HypervisorSteps),
+            "{instruction}",
+            "Instructions that the hypervisor executed one at a time while the engine carried kernel mode.");
+        s_meter.CreateObservableCounter(
+            "vmm.vcpu.request_idle",
+            () => Observe(counters => counters.RequestIdleExits),
+            "{return}",
+            "Returns because another thread wanted the vCPU.");
+        s_meter.CreateObservableCounter(
+            "vmm.vcpu.migrations",
+            () => Observe(counters => counters.HostCpuMigrations),
+            "{migration}",
+            "Entries on another processor of the host than before.");
         s_meter.CreateObservableCounter(
             "vmm.msr.accesses", ObserveMsrs, "{access}", "Accesses to model-specific registers that reached this process, by register and by who answered.");
         s_meter.CreateObservableCounter("vmm.vcpu.time", ObserveTimes, "s", "Time of vCPUs by what it was spent on.");
@@ -83,18 +99,21 @@ internal static class EngineMetrics
         {
             foreach (VirtualCpu cpu in machine.Vcpus)
             {
-                Abstractions.Vcpu.VcpuCounters counters = cpu.Counters;
-                if (counters.Exits == 0)
+                VcpuCounters counters = cpu.Counters;
+                if (!HasBegun(cpu))
                 {
                     continue;
                 }
 
                 yield return Exits(counters.PortExits, "port");
                 yield return Exits(counters.MmioExits, "mmio");
-                yield return Exits(counters.MsrExits, "msr");
+                yield return Exits(counters.MsrReads, "rdmsr");
+                yield return Exits(counters.MsrExits - counters.MsrReads, "wrmsr");
                 yield return Exits(counters.HaltExits, "hlt");
                 yield return Exits(counters.HypercallExits, "hypercall");
-                yield return Exits(counters.OtherExits, "other");
+                yield return Exits(counters.InterruptWindows, "interrupt_window");
+                yield return Exits(counters.MonitorTraps, "monitor_trap");
+                yield return Exits(counters.OtherExits - counters.InterruptWindows - counters.MonitorTraps, "other");
                 yield return Exits(counters.Kicks, "kick");
 
                 Measurement<long> Exits(long value, string reason) => new(value, Tags(machine, cpu, "reason", reason));
@@ -139,7 +158,7 @@ internal static class EngineMetrics
         {
             foreach (VirtualCpu cpu in machine.Vcpus)
             {
-                if (cpu.Counters is { SecondChances: > 0 } counters)
+                if (cpu.Counters is { EmulatedInstructions: > 0 } counters)
                 {
                     yield return new(counters.EmulatedInstructions, Tags(machine, cpu, "reason", "second_chance"));
                 }
@@ -153,8 +172,8 @@ internal static class EngineMetrics
         {
             foreach (VirtualCpu cpu in machine.Vcpus)
             {
-                Abstractions.Vcpu.VcpuCounters counters = cpu.Counters;
-                if (counters.Exits > 0)
+                VcpuCounters counters = cpu.Counters;
+                if (HasBegun(cpu))
                 {
                     yield return new(counters.UnclaimedPorts, Tags(machine, cpu, "kind", "port"));
                     yield return new(counters.UnclaimedMmio, Tags(machine, cpu, "kind", "mmio"));
@@ -170,8 +189,8 @@ internal static class EngineMetrics
         {
             foreach (VirtualCpu cpu in machine.Vcpus)
             {
-                Abstractions.Vcpu.VcpuCounters counters = cpu.Counters;
-                if (counters.Exits > 0)
+                VcpuCounters counters = cpu.Counters;
+                if (HasBegun(cpu))
                 {
                     yield return new(counters.Exceptions, Tags(machine, cpu, "kind", "exception"));
                     yield return new(counters.Nmis, Tags(machine, cpu, "kind", "nmi"));
@@ -235,8 +254,8 @@ internal static class EngineMetrics
         {
             foreach (VirtualCpu cpu in machine.Vcpus)
             {
-                Abstractions.Vcpu.VcpuTimes times = cpu.Times;
-                if (cpu.Counters.Exits == 0)
+                VcpuTimes times = cpu.Times;
+                if (!HasBegun(cpu))
                 {
                     continue;
                 }
@@ -254,12 +273,31 @@ internal static class EngineMetrics
         }
     }
 
-    private static KeyValuePair<string, object?>[] Tags(
-        VirtualMachine machine, VirtualCpu cpu, string key, string value) =>
+    private static IEnumerable<Measurement<long>> Observe(Func<VcpuCounters, long> read)
+    {
+        foreach (VirtualMachine machine in Live())
+        {
+            foreach (VirtualCpu cpu in machine.Vcpus)
+            {
+                if (HasBegun(cpu))
+                {
+                    yield return new(read(cpu.Counters), Tags(machine, cpu));
+                }
+            }
+        }
+    }
+
+    /// <summary>Whether somebody has run the vCPU, be it that it only slept, or that the engine executed it.</summary>
+    private static bool HasBegun(VirtualCpu cpu) => cpu.Counters.Exits > 0 || cpu.Times.Init > TimeSpan.Zero;
+
+    private static KeyValuePair<string, object?>[] Tags(VirtualMachine machine, VirtualCpu cpu) =>
     [
         new("vmm.class", VmmTelemetry.StatisticsClass),
         new("vmm.vm", machine.Name),
         new("vmm.vcpu", cpu.Id.Value),
-        new(key, value),
     ];
+
+    private static KeyValuePair<string, object?>[] Tags(
+        VirtualMachine machine, VirtualCpu cpu, string key, string value) =>
+        [.. Tags(machine, cpu), new(key, value)];
 }

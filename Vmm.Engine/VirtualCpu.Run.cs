@@ -18,6 +18,10 @@ public sealed partial class VirtualCpu
     private long _haltExits;
     private long _hypercallExits;
     private long _otherExits;
+    private long _msrReads;
+    private long _interruptWindows;
+    private long _monitorTraps;
+    private long _hostCpuMigrations;
     private long _kicks;
     private long _unclaimedPorts;
     private long _unclaimedMmio;
@@ -223,7 +227,9 @@ public sealed partial class VirtualCpu
 
         _isDebugStateStale = true;
         EnterTimeState(VcpuTimeState.Run);
-        _hostCpu = Thread.GetCurrentProcessorId();
+        int hostCpu = Thread.GetCurrentProcessorId();
+        _hostCpuMigrations += _hostCpu >= 0 && hostCpu != _hostCpu ? 1 : 0;
+        _hostCpu = hostCpu;
         _state = VcpuState.Running;
         _machine.Exclusion.Enter(ref _isInMemory);
         try
@@ -317,6 +323,7 @@ public sealed partial class VirtualCpu
                 return HandleMmio(backend);
             case ExitCode.Rdmsr or ExitCode.Wrmsr:
                 _msrExits++;
+                _msrReads += _exit.Code == ExitCode.Rdmsr ? 1 : 0;
                 return HandleMsr(backend);
             case ExitCode.Bogus:
                 _kicks++;
@@ -331,6 +338,8 @@ public sealed partial class VirtualCpu
                 return Next.Return;
             default:
                 _otherExits++;
+                _interruptWindows += _exit.Code == ExitCode.InterruptWindow ? 1 : 0;
+                _monitorTraps += _exit.Code == ExitCode.MonitorTrap ? 1 : 0;
                 return HandleOther(backend);
         }
     }

@@ -47,6 +47,10 @@ public sealed partial class VirtualCpu : IVirtualCpu
         SecondChances = _secondChances,
         EmulatedInstructions = _emulatedInstructions,
         HypervisorSteps = _hypervisorSteps,
+        MsrReads = _msrReads,
+        InterruptWindows = _interruptWindows,
+        MonitorTraps = _monitorTraps,
+        HostCpuMigrations = _hostCpuMigrations,
     };
 
     /// <summary>

@@ -9,7 +9,7 @@ namespace Vmm.Abstractions.Vcpu;
 /// <param name="MsrExits">Exits for RDMSR and WRMSR.</param>
 /// <param name="HaltExits">Exits for HLT.</param>
 /// <param name="HypercallExits">Exits for hypercalls.</param>
-/// <param name="OtherExits">Exits of any other kind.</param>
+/// <param name="OtherExits">Exits of any other kind, interrupt windows and steps among them.</param>
 /// <param name="Kicks">Returns because another thread asked for one.</param>
 /// <param name="UnclaimedPorts">Port accesses that nobody claimed and the default answered.</param>
 /// <param name="UnclaimedMmio">Memory-mapped accesses that nobody claimed and the default answered.</param>
@@ -41,6 +41,18 @@ public readonly record struct VcpuCounters(
 
     /// <summary>Instructions that the engine executed: those it began with, and the rest of their batches.</summary>
     public long EmulatedInstructions { get; init; }
+
+    /// <summary>Exits for RDMSR; <see cref="MsrExits"/> less these are for WRMSR.</summary>
+    public long MsrReads { get; init; }
+
+    /// <summary>Exits because the guest could take an interrupt that waited.</summary>
+    public long InterruptWindows { get; init; }
+
+    /// <summary>Exits after an instruction that was stepped.</summary>
+    public long MonitorTraps { get; init; }
+
+    /// <summary>Times that the vCPU was entered on another processor of the host than before.</summary>
+    public long HostCpuMigrations { get; init; }
 
     /// <summary>
     /// Times that the hypervisor executed one instruction, or waited, while the engine carried the guest's kernel mode.

@@ -35,11 +35,12 @@ public sealed class MetricsDocumentTests
     {
         using FakeBackend backend = new();
         using VirtualMachine machine = new VirtualMachineFactory(backend).Create(
-            new VirtualMachineOptions { Name = "measured", MaxCpus = 1, UnclaimedAccess = UnclaimedAccess.Default });
+            new VirtualMachineOptions { Name = "measured", MaxCpus = 1, UnclaimedAccess = UnclaimedAccess.Default, UnclaimedMsr = UnclaimedMsr.ReadZeroIgnoreWrite });
         VirtualCpu cpu = machine.GetVcpu(new VcpuId(0));
         cpu.Activate();
         cpu.SetRunState(VcpuRunState.Run);
         ((FakeVm)machine.BackendVm).Vcpu(0)
+            .ThenRdmsr(0x1234).ThenWrmsr(0x1234, 1).ThenWrmsr(0x1234, 2).ThenExit(ExitCode.InterruptWindow)
             .Then((FakeVcpu _, ref VmExit exit) => exit.Set(ExitCode.Unknown, 0));
         cpu.Run(VmEntry.Default);
         List<(string Name, long Value, string Tags)> seen = [];
@@ -57,6 +58,11 @@ public sealed class MetricsDocumentTests
         listener.RecordObservableInstruments();
 
         seen.Should().Contain(("vmm.vcpu.exits", 1, "vmm.class=misc vmm.vm=measured vmm.vcpu=0 reason=other"));
+        seen.Should().Contain(("vmm.vcpu.exits", 1, "vmm.class=misc vmm.vm=measured vmm.vcpu=0 reason=rdmsr"));
+        seen.Should().Contain(("vmm.vcpu.exits", 2, "vmm.class=misc vmm.vm=measured vmm.vcpu=0 reason=wrmsr"));
+        seen.Should().Contain(("vmm.vcpu.exits", 1, "vmm.class=misc vmm.vm=measured vmm.vcpu=0 reason=interrupt_window"));
+        seen.Should().Contain(("vmm.vcpu.request_idle", 0, "vmm.class=misc vmm.vm=measured vmm.vcpu=0"));
+        seen.Should().Contain(measurement => measurement.Name == "vmm.vcpu.migrations");
     }
 
     private static IEnumerable<(string Name, string Kind, string Unit, string What)> Documented() =>
