@@ -14,7 +14,8 @@ namespace Vmm.Software;
 internal sealed partial class SoftwareVcpu
 {
     /// <summary>
-    /// Instructions between two looks at kicks and events: less than a tenth of a millisecond.
+    /// Instructions between two looks at kicks and events: less than a tenth of a millisecond. Each batch compares its code with memory
+    /// anew, which shorter ones would feel.
     /// </summary>
     private const int Batch = 8192;
 
@@ -258,7 +259,7 @@ internal sealed partial class SoftwareVcpu
                 return;
             }
 
-            ExecutionResult result = ExecuteBatch(continues: batches > 0);
+            ExecutionResult result = ExecuteBatch();
             if (result.Status != ExecutionStatus.Completed && Translate(result, ref exit))
             {
                 return;
@@ -274,7 +275,7 @@ internal sealed partial class SoftwareVcpu
         exit.Set(ExitCode.Bogus, State.Rip);
     }
 
-    private ExecutionResult ExecuteBatch(bool continues)
+    private ExecutionResult ExecuteBatch()
     {
         long limit = _singleSteps || _refusal == Refusal.TimeIsAsked ? 1 : _vm.Time?.Limit(TimedBatch) ?? Batch;
         _isAlone = limit == 1;
@@ -290,9 +291,7 @@ internal sealed partial class SoftwareVcpu
         else
         {
             SoftwareCpu<Unwatched> cpu = new(this, State);
-            result = continues
-                ? Executor.Continue(ref cpu, limit, deliver: true, out executed)
-                : Executor.Run(ref cpu, limit, deliver: true, out executed);
+            result = Executor.Run(ref cpu, limit, deliver: true, out executed);
         }
 
         PassTime(executed);

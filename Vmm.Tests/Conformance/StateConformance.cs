@@ -7,6 +7,7 @@ using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Msr;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Tests.Proofs;
 using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Conformance;
@@ -35,6 +36,7 @@ public abstract class StateConformance : EngineConformance
     ];
 
     [Test]
+    [Proves("vm_get_register", "vm_set_register")]
     public void Registers_read_back_one_by_one() =>
         Assert.Multiple(() =>
         {
@@ -95,6 +97,7 @@ public abstract class StateConformance : EngineConformance
     [TestCase(RegisterName.Gs, 0xc091u)]
     [TestCase(RegisterName.Ldtr, 0x0082u)]
     [TestCase(RegisterName.Tr, 0x008bu)]
+    [Proves("vm_get_seg_desc", "vm_set_seg_desc")]
     public void Descriptor_reads_back(RegisterName register, uint access)
     {
         uint limit = (access & 0x8000) != 0 ? 0x12345fffu : 0xfffu;
@@ -153,6 +156,7 @@ public abstract class StateConformance : EngineConformance
     }
 
     [Test]
+    [Proves("vm_get_fpu", "vm_set_fpu")]
     public void Fpu_image_reads_back()
     {
         byte[] image = new byte[0x8000];

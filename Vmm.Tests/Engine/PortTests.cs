@@ -43,6 +43,20 @@ public sealed class PortTests : EngineFixture
 
     [Test]
     [Proves("vm_ioport_hook")]
+    public void Hook_gets_the_guests_accesses_until_it_is_taken_back()
+    {
+        int accesses = 0;
+        IDisposable hook = Machine.Ports.Hook(0x80, new FakePort { During = _ => accesses++ });
+        Start().ThenOut(0x80, 1, 5).ThenOut(0x80, 1, 6).ThenPause();
+        Run();
+        accesses.Should().Be(2);
+
+        hook.Dispose();
+
+        Hooking(0x80).Should().NotThrow();
+    }
+
+    [Test]
     public void Port_zero_cannot_be_hooked()
     {
         Hooking(0).ShouldFail(VmmError.EINVAL);

@@ -20,7 +20,6 @@ public sealed class VcpuStateTests : EngineFixture
     [TestCase((RegisterName)46)]
     [TestCase((RegisterName)(-1))]
     [TestCase(RegisterName.EntryInstructionLength)]
-    [Proves("vm_get_register", "vm_set_register")]
     public void Register_without_a_value_is_EINVAL(RegisterName register)
     {
         Action get = () => Cpu.GetRegister(register);
@@ -34,7 +33,6 @@ public sealed class VcpuStateTests : EngineFixture
     [TestCase(RegisterName.Cr0)]
     [TestCase(RegisterName.Efer)]
     [TestCase((RegisterName)(-1))]
-    [Proves("vm_get_seg_desc", "vm_set_seg_desc")]
     public void Register_without_a_descriptor_is_EINVAL(RegisterName register)
     {
         Action get = () => Cpu.GetSegmentDescriptor(register);
@@ -91,7 +89,6 @@ public sealed class VcpuStateTests : EngineFixture
 
     [TestCase((VcpuCapability)5)]
     [TestCase((VcpuCapability)(-1))]
-    [Proves("vcpu_trace_exceptions", "vcpu_trap_wbinvd")]
     public void Unknown_capability_is_EINVAL(VcpuCapability capability)
     {
         Action get = () => Cpu.GetCapability(capability);
@@ -112,8 +109,22 @@ public sealed class VcpuStateTests : EngineFixture
         Cpu.GetCapability(VcpuCapability.HaltExit).Should().BeFalse();
     }
 
+    [TestCase(VcpuCapability.TraceExceptions)]
+    [TestCase(VcpuCapability.TrapWbinvd)]
+    [Proves("vcpu_trace_exceptions", "vcpu_trap_wbinvd")]
+    public void Tunable_is_ENOENT_until_the_hypervisor_has_it_and_reads_back(VcpuCapability tunable)
+    {
+        Action get = () => Cpu.GetCapability(tunable);
+        get.ShouldFail(VmmError.ENOENT);
+        Guest.Offer(tunable);
+        Cpu.GetCapability(tunable).Should().BeFalse();
+
+        Cpu.SetCapability(tunable, true);
+
+        Cpu.GetCapability(tunable).Should().BeTrue();
+    }
+
     [Test]
-    [Proves("vm_get_fpu", "vm_set_fpu")]
     public void Fpu_image_has_a_least_length()
     {
         Action shorter = () => Cpu.SetFpu(new byte[575]);

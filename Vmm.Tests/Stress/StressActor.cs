@@ -42,7 +42,7 @@ internal sealed class StressActor(StressWorld world, int seed, Func<bool> isOver
         for (int i = 0; i < operations && !isOver(); i++)
         {
             int operation = _random.Next(1000);
-            int cpu = _random.Next(StressWorld.Cpus);
+            int cpu = _random.Next(world.Cpus);
             int argument = _random.Next();
             VirtualMachine machine = world.Machine;
             try
@@ -80,7 +80,7 @@ internal sealed class StressActor(StressWorld world, int seed, Func<bool> isOver
                 break;
             case < 600:
                 Note("freeze");
-                Freeze(machine);
+                Freeze(machine, world.Cpus);
                 break;
             case < 680:
                 Note("remap");
@@ -124,7 +124,7 @@ internal sealed class StressActor(StressWorld world, int seed, Func<bool> isOver
         }
     }
 
-    /// <summary>A request is never lost: the vCPU's run returns after it.</summary>
+    /// <summary>The vCPU's run returns after it; that it is this request that makes it return shows when nobody else asks (StressTests.Quiet).</summary>
     private void YieldAndWait(VirtualMachine machine, VirtualCpu cpu)
     {
         long round = world.Round(cpu.Id.Value);
@@ -144,13 +144,13 @@ internal sealed class StressActor(StressWorld world, int seed, Func<bool> isOver
         cpu.GetState(out _).Should().Be(VcpuState.Frozen);
     }
 
-    private static void Freeze(VirtualMachine machine)
+    private static void Freeze(VirtualMachine machine, int cpus)
     {
         using IVcpuFreeze freeze = machine.FreezeVcpus();
         byte[] before = new byte[4];
         byte[] after = new byte[4];
         machine.Memory.TryRead(new(StressWorld.Counter), before).Should().BeTrue();
-        for (int i = 0; i < StressWorld.Cpus; i++)
+        for (int i = 0; i < cpus; i++)
         {
             machine.GetVcpu(new VcpuId(i)).GetState(out _).Should().Be(VcpuState.Frozen);
         }

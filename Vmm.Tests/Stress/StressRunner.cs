@@ -55,7 +55,7 @@ internal sealed class StressRunner(StressWorld world, int id, Func<bool> isOver)
     {
         if (!machine.ActiveVcpus.Contains(cpu.Id))
         {
-            StressWorld.Prepare(machine, cpu);
+            world.Prepare(machine, cpu);
         }
 
         // The exit is the owner's: without ownership another thread's reset may clear it before it is looked at.
@@ -69,7 +69,10 @@ internal sealed class StressRunner(StressWorld world, int id, Func<bool> isOver)
         world.CountRound(id);
         switch (exit.Code)
         {
-            case ExitCode.Bogus or ExitCode.RequestIdle:
+            case ExitCode.Bogus:
+                world.CountYield(id);
+                return true;
+            case ExitCode.RequestIdle:
                 return true;
             case ExitCode.Debug:
                 Thread.Yield();

@@ -2,6 +2,7 @@
 
 using System.Text;
 using Vmm.Abstractions.Backend;
+using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Engine;
 using Vmm.Software;
@@ -10,7 +11,7 @@ using Vmm.Tests.Support;
 namespace Vmm.Tests.Stress;
 
 /// <summary>
-/// Random operations from many threads on one VM with three vCPUs. Each thread's operations follow from the seed, which a failure
+/// Random operations from many threads on one VM with three vCPUs, one where KVM has the local APICs. Each thread's operations follow from the seed, which a failure
 /// names together with every thread's last operations and every vCPU's state. Nothing is measured; the watchdog only turns a deadlock or
 /// a lost request into a failure.
 /// </summary>
@@ -25,11 +26,15 @@ public sealed class StressTests
     [TestCase("fake", 1, 250)]
     [TestCase("software", 2, 80)]
     [TestCase("kvm", 3, 60, Category = "Kvm")]
+    [TestCase("kvm-split", 4, 40, Category = "Kvm")]
+    [TestCase("kvm-kernel", 5, 40, Category = "Kvm")]
     public void Random_operations_keep_every_promise(string kind, int seed, int operations) => Stress(kind, seed, operations);
 
     [TestCase("fake", 30_000)]
     [TestCase("software", 6_000)]
     [TestCase("kvm", 6_000, Category = "Kvm")]
+    [TestCase("kvm-split", 3_000, Category = "Kvm")]
+    [TestCase("kvm-kernel", 3_000, Category = "Kvm")]
     [Category("Long")]
     [Explicit("minutes")]
     public void Many_random_operations_keep_every_promise(string kind, int operations)
@@ -46,13 +51,15 @@ public sealed class StressTests
         Exception? failure = null;
         bool isDone = false;
         bool IsOver() => Volatile.Read(ref isDone) || Volatile.Read(ref failure) is not null;
-        StressWorld world = new(backend);
-        StressRunner[] runners = [.. Enumerable.Range(0, StressWorld.Cpus).Select(id => new StressRunner(world, id, IsOver))];
+        StressWorld world = new(backend, ModeOf(kind), seed);
+        StressRunner[] runners = [.. Enumerable.Range(0, world.Cpus).Select(id => new StressRunner(world, id, IsOver))];
         StressActor[] actors = [.. Enumerable.Range(0, Actors).Select(i => new StressActor(world, (seed * Actors) + i, IsOver))];
         Thread[] running = [.. runners.Select(runner => Start(runner.Run))];
         Thread[] acting = [.. actors.Select(actor => Start(() => actor.Run(operations)))];
 
         Watch(acting, () => actors.Sum(actor => actor.Done));
+        long asked = 0;
+        Watch([Start(() => Quiet(world, IsOver, ref asked))], () => Volatile.Read(ref asked));
         Volatile.Write(ref isDone, true);
         using (Timer stopping = new(_ => world.StopRuns(), null, TimeSpan.Zero, s_again))
         {
@@ -60,6 +67,8 @@ public sealed class StressTests
         }
 
         failure.Should().BeNull(Report());
+        long delivered = Enumerable.Range(0, world.Cpus).Sum(id => world.Machine.GetVcpu(new VcpuId(id)).Counters.Nmis);
+        ((long)StressWorld.Nmis(world.Machine)).Should().BeLessThanOrEqualTo(delivered, "no NMI comes twice");
         world.Dispose();
         foreach (FakeMemoryBlock block in (backend as FakeBackend)?.Blocks ?? [])
         {
@@ -126,9 +135,57 @@ public sealed class StressTests
         }
     }
 
+    /// <summary>
+    /// Asks each vCPU while nobody else does: each request to yield makes its run return, and each NMI reaches the guest. What is lost is
+    /// waited for until the watchdog comes.
+    /// </summary>
+    private static void Quiet(StressWorld world, Func<bool> isOver, ref long asked)
+    {
+        const int Times = 20;
+        VirtualMachine machine = world.Machine;
+        for (int id = 0; id < world.Cpus; id++)
+        {
+            VirtualCpu cpu = machine.GetVcpu(new VcpuId(id));
+            Wait(() => machine.SuspendReason == SuspendReason.None && machine.ActiveVcpus.Contains(cpu.Id), isOver);
+            for (int i = 0; i < Times; i++)
+            {
+                int number = id;
+                long yields = world.Yields(id);
+                cpu.RequestYield();
+                Wait(() => world.Yields(number) > yields, isOver);
+                Volatile.Write(ref asked, asked + 1);
+            }
+
+            for (int i = 0; i < Times; i++)
+            {
+                long nmis = cpu.Counters.Nmis;
+                uint counted = StressWorld.Nmis(machine);
+                cpu.InjectNmi();
+                Wait(() => cpu.Counters.Nmis > nmis && (!world.Executes || StressWorld.Nmis(machine) > counted), isOver);
+                Volatile.Write(ref asked, asked + 1);
+            }
+        }
+    }
+
+    private static void Wait(Func<bool> condition, Func<bool> isOver)
+    {
+        SpinWait wait = default;
+        while (!condition() && !isOver())
+        {
+            wait.SpinOnce();
+        }
+    }
+
+    private static InterruptControllerMode ModeOf(string kind) => kind switch
+    {
+        "kvm-split" => InterruptControllerMode.Split,
+        "kvm-kernel" => InterruptControllerMode.Kernel,
+        _ => InterruptControllerMode.Userspace,
+    };
+
     private static IHypervisorBackend Open(string kind) => kind switch
     {
-        "kvm" => KvmRequirement.OpenBackend(),
+        "kvm" or "kvm-split" or "kvm-kernel" => KvmRequirement.OpenBackend(),
         "software" => new SoftwareBackend(),
         _ => new FakeBackend(),
     };

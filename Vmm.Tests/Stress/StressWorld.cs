@@ -17,7 +17,6 @@ namespace Vmm.Tests.Stress;
 /// </summary>
 internal sealed class StressWorld : IDisposable
 {
-    public const int Cpus = 3;
     public const ulong RamLength = 0x10000;
     public const ulong SecondRam = 0x100000;
     public const ulong SecondLength = 0x2000;
@@ -29,17 +28,30 @@ internal sealed class StressWorld : IDisposable
     private const ushort Port = 0x42;
 
     private readonly IHypervisorBackend _backend;
-    private readonly long[] _rounds = new long[Cpus];
+    private readonly VirtualMachineFactory _factory;
+    private readonly InterruptControllerMode _mode;
+    private readonly Random[] _scripts;
+    private readonly long[] _rounds;
+    private readonly long[] _yields;
     private VirtualMachine _machine;
     private int _created;
 
-    public StressWorld(IHypervisorBackend backend)
+    public StressWorld(IHypervisorBackend backend, InterruptControllerMode mode, int seed)
     {
         _backend = backend;
+        _factory = new VirtualMachineFactory(backend);
+        _mode = mode;
+        Cpus = mode == InterruptControllerMode.Userspace ? 3 : 1;
+        _rounds = new long[Cpus];
+        _yields = new long[Cpus];
+        _scripts = [.. Enumerable.Range(0, Cpus).Select(id => new Random(unchecked((seed * Cpus) + id)))];
         _machine = Create();
     }
 
     public VirtualMachine Machine => Volatile.Read(ref _machine);
+
+    /// <summary>How many vCPUs there are: one where the others would wait in the hypervisor for a start-up interrupt.</summary>
+    public int Cpus { get; }
 
     public bool Executes => _backend is not FakeBackend;
 
@@ -48,11 +60,24 @@ internal sealed class StressWorld : IDisposable
 
     public void CountRound(int cpu) => Interlocked.Increment(ref _rounds[cpu]);
 
+    /// <summary>How often a vCPU's run has returned to look again, as it does for a request to yield.</summary>
+    public long Yields(int cpu) => Volatile.Read(ref _yields[cpu]);
+
+    public void CountYield(int cpu) => Interlocked.Increment(ref _yields[cpu]);
+
+    /// <summary>How often the guest's handler for NMIs has counted; less than NMIs came where two vCPUs count at once.</summary>
+    public static uint Nmis(VirtualMachine machine)
+    {
+        byte[] bytes = new byte[sizeof(uint)];
+        machine.Memory.TryRead(new(NmiCounter), bytes).Should().BeTrue();
+        return BitConverter.ToUInt32(bytes);
+    }
+
     /// <summary>Puts a new VM in the present one's place and destroys that one under whoever uses it.</summary>
     public void Replace() => Interlocked.Exchange(ref _machine, Create()).Dispose();
 
     /// <summary>Makes a vCPU ready to run the guest.</summary>
-    public static void Prepare(VirtualMachine machine, VirtualCpu cpu)
+    public void Prepare(VirtualMachine machine, VirtualCpu cpu)
     {
         using IDisposable owned = cpu.Acquire();
         if (machine.BackendVm is FakeVm fake)
@@ -83,9 +108,10 @@ internal sealed class StressWorld : IDisposable
 
     public void Dispose() => Machine.Dispose();
 
-    private static void FakeGuest(FakeVcpu vcpu, ref VmExit exit)
+    /// <summary>What a script does follows from the seed: one thread at a time executes it, the vCPU's.</summary>
+    private void FakeGuest(FakeVcpu vcpu, ref VmExit exit)
     {
-        switch (Random.Shared.Next(4))
+        switch (_scripts[vcpu.Id.Value].Next(4))
         {
             case 0:
                 FakeVcpu.Spin(vcpu, ref exit);
@@ -101,8 +127,9 @@ internal sealed class StressWorld : IDisposable
 
     private VirtualMachine Create()
     {
-        VirtualMachine machine = new VirtualMachineFactory(_backend).Create(new VirtualMachineOptions
+        VirtualMachine machine = _factory.Create(new VirtualMachineOptions
         {
+            InterruptControllerMode = _mode,
             Name = $"stress-{Interlocked.Increment(ref _created)}",
             MaxCpus = Cpus,
             Flags = CreateFlags.TrackDirty,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Vmm.Emulation.Instructions.Decoding;
@@ -373,4 +374,12 @@ internal static partial class Interpreter<TCpu>
         s.Outcome = new(ExecutionStatus.NotExecutable);
         return false;
     }
+
+    private static T Truncate<T>(ulong value)
+        where T : unmanaged, IBinaryInteger<T>
+        => T.CreateTruncating(value);
+
+    private static ulong Widen<T>(T value)
+        where T : unmanaged, IBinaryInteger<T>
+        => ulong.CreateTruncating(value);
 }

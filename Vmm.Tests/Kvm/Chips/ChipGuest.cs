@@ -32,18 +32,10 @@ internal sealed class ChipGuest : IDisposable
     private ulong _nextRoutine = Routines;
 
     public ChipGuest(ChipHost host = ChipHost.Userspace, int cpus = 1)
-        : this(
-            host == ChipHost.Software
-                ? new SoftwareBackend(new SoftwareBackendOptions { MaxCpus = Math.Max(cpus, SoftwareBackendOptions.DefaultMaxCpus) })
-                : KvmRequirement.OpenBackend(),
-            cpus,
-            host)
     {
-    }
-
-    public ChipGuest(IHypervisorBackend backend, int cpus, ChipHost host = ChipHost.Software)
-    {
-        _backend = backend;
+        _backend = host == ChipHost.Software
+            ? new SoftwareBackend(new SoftwareBackendOptions { MaxCpus = Math.Max(cpus, SoftwareBackendOptions.DefaultMaxCpus) })
+            : KvmRequirement.OpenBackend();
         InterruptControllerMode mode = host switch
         {
             ChipHost.Split => InterruptControllerMode.Split,
