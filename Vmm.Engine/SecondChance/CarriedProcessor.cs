@@ -19,7 +19,7 @@ internal static class CarriedProcessor
     private static readonly string[] s_roots =
     [
         "avx512f", "gfni", "vaes", "vpclmulqdq", "avx_vnni", "avx_ifma", "avx_vnni_int8", "avx_vnni_int16", "avx_ne_convert", "sha512", "sm3", "sm4",
-        "amx_tile", "cmpccxadd", "rao_int", "movrs",
+        "amx_tile", "cmpccxadd", "rao_int", "movrs", "cr8_legacy",
     ];
 
     private static readonly CpuFeature[] s_absent = [.. CpuFeatures.All.Where(IsAbsent)];

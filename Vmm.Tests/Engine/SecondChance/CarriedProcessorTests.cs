@@ -25,6 +25,15 @@ public sealed class CarriedProcessorTests
         (shown.Ecx & 0x5F42).Should().Be(0);
     }
 
+    /// <summary>AMD's way to CR8 outside 64-bit mode is LOCK MOV CR0, which is #UD here.</summary>
+    [Test]
+    public void Lock_before_a_move_of_CR0_is_absent()
+    {
+        CpuidEntry answer = new(0x8000_0001, 0, MatchIndex: false, 0, 0, 0x1F, 0);
+
+        CarriedProcessor.WithoutAbsent(answer).Should().Be(answer with { Ecx = 0xF });
+    }
+
     [Test]
     public void Components_of_absent_features_are_absent()
     {

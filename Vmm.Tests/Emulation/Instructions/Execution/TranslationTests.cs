@@ -90,6 +90,22 @@ public sealed class TranslationTests
         machine.State.General[3].Should().Be(2 + 8 * 5);
     }
 
+    /// <summary>15 bytes are an instruction of the block; 16 behind it are #GP when it comes to them (volume 2, instruction length).</summary>
+    [Test]
+    public void Longest_instruction_is_translated_and_a_longer_one_faults()
+    {
+        // next: 66 * 14 nop ; dec ecx ; jnz next ; 66 * 15 nop
+        FlatMachine machine = FlatMachine.Long();
+        machine.Load([.. Enumerable.Repeat((byte)0x66, 14), 0x90, 0xFF, 0xC9, 0x75, 0xED, .. Enumerable.Repeat((byte)0x66, 15), 0x90]);
+        machine.State.TranslatesAfter = 1;
+        machine.State.General[1] = 1000;
+
+        ExecutionResult result = Run(machine, 10_000, out long executed);
+
+        (result.Vector, result.ErrorCode, executed, machine.State.Rip).Should().Be(((byte)13, 0u, 3000L, FlatMachine.Code + 19));
+        machine.State.General[1].Should().Be(0);
+    }
+
     [Test]
     public void Writes_of_the_host_between_runs_are_seen()
     {

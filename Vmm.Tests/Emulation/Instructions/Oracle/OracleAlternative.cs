@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-using System.Runtime.CompilerServices;
 using Vmm.Emulation.Cpuid;
 using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Emulation.Instructions.Execution;
@@ -88,13 +87,16 @@ internal sealed record OracleAlternative(string Reason, Predicate<OracleEnd> App
         return IsRaised(ref cpu, StepPatched(ref cpu, ref opcode, (byte)(opcode ^ 1)));
     }
 
-    /// <summary>A prefix that means nothing takes the place of F3.</summary>
+    /// <summary>A prefix that means nothing takes the place of each F3.</summary>
     private static bool Exchange(ref FlatCpu cpu, byte[] memory, in OracleEnd end)
     {
         const byte Repeat = 0xF3;
         const byte Ignored = 0x2E;
-        ref byte prefix = ref Unsafe.Subtract(ref Opcode(in cpu, memory, in end), end.Prefixes.Length - end.Prefixes.LastIndexOf(Repeat));
-        return IsRaised(ref cpu, StepPatched(ref cpu, ref prefix, Ignored));
+        Span<byte> prefixes = memory.AsSpan((int)end.Start, end.Prefixes.Length);
+        prefixes.Replace(Repeat, Ignored);
+        ExecutionResult result = Executor.Step(ref cpu);
+        end.Prefixes.CopyTo(prefixes);
+        return IsRaised(ref cpu, result);
     }
 
     private static bool ZeroExtend(ref FlatCpu cpu, byte[] memory, in OracleEnd end)
