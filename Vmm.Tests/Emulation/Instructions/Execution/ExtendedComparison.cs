@@ -69,16 +69,9 @@ internal static class ExtendedComparison
     }
 
     private static bool IsClose(ReadOnlySpan<byte> theirs, ReadOnlySpan<byte> ours, int ulps)
-    {
-        int exponents = BitConverter.ToUInt16(theirs[8..]) - BitConverter.ToUInt16(ours[8..]);
-        long distance = (long)(BitConverter.ToUInt64(theirs) - BitConverter.ToUInt64(ours));
+        => (theirs[9] >> 7) == (ours[9] >> 7) && Int128.Abs(Ordinal(theirs) - Ordinal(ours)) <= ulps;
 
-        // Across a power of two the significands are at the opposite ends of their range.
-        return exponents switch
-        {
-            0 => Math.Abs(distance) <= ulps,
-            1 or -1 => Math.Abs(distance - exponents * long.MinValue) <= ulps,
-            _ => false,
-        };
-    }
+    /// <summary>The place of a magnitude among all of the format; denormal numbers have the exponent of the smallest normal ones.</summary>
+    private static Int128 Ordinal(ReadOnlySpan<byte> number)
+        => ((Int128)(Math.Max(BitConverter.ToUInt16(number[8..]) & 0x7FFF, 1) - 1) << 63) + BitConverter.ToUInt64(number);
 }
