@@ -12,7 +12,7 @@ public sealed record SoftwareBackendOptions
     public int MaxCpus { get; init; } = DefaultMaxCpus;
 
     /// <summary>How often a block of code is executed before it becomes code of the host, unless said otherwise.</summary>
-    public const int DefaultTranslatesAfter = 300_000;
+    public const int DefaultTranslatesAfter = 100_000;
 
     /// <summary>
     /// How often a block of 64-bit code is executed before the host's runtime compiles it, on a thread of its pool; 0 for never. It
@@ -25,6 +25,9 @@ public sealed record SoftwareBackendOptions
     /// default, for never. It costs a thread for each VM that has a vCPU.
     /// </summary>
     public TimeSpan SamplingInterval { get; init; }
+
+    /// <summary>Whether the executing thread compiles, so that what is executed how can be repeated: for tests.</summary>
+    internal bool TranslatesAtOnce { get; init; }
 
     /// <summary>Time that instructions make, for runs that can be repeated: of one VM with one vCPU. Null: the host's time.</summary>
     public InstructionTime? Time { get; init; }

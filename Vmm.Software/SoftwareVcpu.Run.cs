@@ -14,8 +14,7 @@ namespace Vmm.Software;
 internal sealed partial class SoftwareVcpu
 {
     /// <summary>
-    /// Instructions between two looks at kicks and events: less than a tenth of a millisecond. Each batch compares its code with memory
-    /// anew, which shorter ones would feel.
+    /// Instructions between two looks at kicks and events: less than a tenth of a millisecond.
     /// </summary>
     private const int Batch = 8192;
 
@@ -259,7 +258,7 @@ internal sealed partial class SoftwareVcpu
                 return;
             }
 
-            ExecutionResult result = ExecuteBatch();
+            ExecutionResult result = ExecuteBatch(continues: batches > 0);
             if (result.Status != ExecutionStatus.Completed && Translate(result, ref exit))
             {
                 return;
@@ -275,7 +274,7 @@ internal sealed partial class SoftwareVcpu
         exit.Set(ExitCode.Bogus, State.Rip);
     }
 
-    private ExecutionResult ExecuteBatch()
+    private ExecutionResult ExecuteBatch(bool continues)
     {
         long limit = _singleSteps || _refusal == Refusal.TimeIsAsked ? 1 : _vm.Time?.Limit(TimedBatch) ?? Batch;
         _isAlone = limit == 1;
@@ -291,7 +290,9 @@ internal sealed partial class SoftwareVcpu
         else
         {
             SoftwareCpu<Unwatched> cpu = new(this, State);
-            result = Executor.Run(ref cpu, limit, deliver: true, out executed);
+            result = continues
+                ? Executor.Continue(ref cpu, limit, deliver: true, out executed)
+                : Executor.Run(ref cpu, limit, deliver: true, out executed);
         }
 
         PassTime(executed);

@@ -32,7 +32,7 @@ internal sealed partial class SoftwareVcpu : IBackendVcpu
         _vm = vm;
         Id = id;
         State.TranslatesAfter = vm.TranslatesAfter;
-        State.TranslationWorker = QueueTranslation;
+        State.TranslationWorker = vm.TranslatesAtOnce ? null : QueueTranslation;
         ProcessorReset.Apply(State);
         SetCpuid(SoftwareProcessor.Entries.AsSpan());
         _msrs = MakeMsrs();

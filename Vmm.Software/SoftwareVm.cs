@@ -21,6 +21,7 @@ internal sealed class SoftwareVm : IBackendVm, IBackendStatistics
     {
         Options = options;
         TranslatesAfter = backend.TranslatesAfter;
+        TranslatesAtOnce = backend.TranslatesAtOnce;
         Time = backend.Time;
         Clock = new SoftwareClock(Time);
         Sampler = backend.SamplingInterval > TimeSpan.Zero ? new PhaseSampler(backend.SamplingInterval) : null;
@@ -34,6 +35,9 @@ internal sealed class SoftwareVm : IBackendVm, IBackendStatistics
 
     /// <summary>What looks at the vCPUs' phases; null where nobody wants to know.</summary>
     public PhaseSampler? Sampler { get; }
+
+    /// <inheritdoc cref="SoftwareBackendOptions.TranslatesAtOnce"/>
+    public bool TranslatesAtOnce { get; }
 
     /// <summary>The rare accesses that need memory for one vCPU alone.</summary>
     public VcpuExclusion Exclusion { get; } = new();

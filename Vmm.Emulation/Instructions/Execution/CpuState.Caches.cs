@@ -48,6 +48,9 @@ public sealed partial class CpuState
     /// <summary>Counts the points at which changes of code have to be seen.</summary>
     internal long CodeEpoch;
 
+    /// <summary>Instructions that a run which goes on with the last one's epoch may execute in it.</summary>
+    internal long EpochLeft;
+
     /// <summary>Instructions of the running block that may still be executed without looking again. Zero ends it.</summary>
     internal int BlockEnd;
 
@@ -97,7 +100,7 @@ public sealed partial class CpuState
     internal void SetResult<T>(T result, ulong carries)
         where T : unmanaged, IBinaryInteger<T>
     {
-        FlagResult = Flags.Extend(result);
+        FlagResult = Integers.Extend(result);
         FlagCarries = carries;
     }
 

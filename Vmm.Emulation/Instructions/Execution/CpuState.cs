@@ -184,7 +184,11 @@ public sealed partial class CpuState
     /// <summary>Forgets cached translations and the references to memory behind them. A binding calls it whenever something other than
     /// an executed instruction may have changed paging registers or where guest memory is, when writes have to be seen again by
     /// <see cref="IPhysicalMemory.Ram"/>, or when the guest was executed elsewhere since.</summary>
-    public void FlushTranslations() => Translations.Flush();
+    public void FlushTranslations()
+    {
+        Translations.Flush();
+        CodeChanged();
+    }
 
     internal ulong FsBase => _segments[(int)SegmentName.Fs].Base;
 

@@ -43,7 +43,16 @@ public static class Executor
     /// <param name="executed">How many completed.</param>
     public static ExecutionResult Run<TCpu>(ref TCpu cpu, long maximum, bool deliver, out long executed)
         where TCpu : struct, IEmulatedCpu
-        => Interpreter<TCpu>.Run(ref cpu, maximum, deliver, out executed);
+        => Interpreter<TCpu>.Run(ref cpu, maximum, deliver, continues: false, out executed);
+
+    /// <summary>
+    /// Goes on where <see cref="Run{TCpu}"/> of the same CPU stopped, without comparing code with memory anew as each run does: what others
+    /// wrote in between is seen where the guest serializes, and after as many instructions as within a run.
+    /// </summary>
+    /// <inheritdoc cref="Run{TCpu}"/>
+    public static ExecutionResult Continue<TCpu>(ref TCpu cpu, long maximum, bool deliver, out long executed)
+        where TCpu : struct, IEmulatedCpu
+        => Interpreter<TCpu>.Run(ref cpu, maximum, deliver, continues: true, out executed);
 
     /// <summary>
     /// The linear address of the operand that ModRM or a memory offset names, without any check: what a hypervisor that reports the

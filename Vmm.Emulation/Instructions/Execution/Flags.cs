@@ -24,10 +24,10 @@ internal static class Flags
     internal static T AddCarries<T>(T left, T right, ulong carry, out ulong carries)
         where T : unmanaged, IBinaryInteger<T>
     {
-        ulong a = ulong.CreateTruncating(left);
-        ulong b = ulong.CreateTruncating(right);
-        T sum = T.CreateTruncating(a + b + carry);
-        ulong r = ulong.CreateTruncating(sum);
+        ulong a = Integers.Widen(left);
+        ulong b = Integers.Widen(right);
+        T sum = Integers.Truncate<T>(a + b + carry);
+        ulong r = Integers.Widen(sum);
         carries = Align<T>((a & b) | ((a | b) & ~r));
         return sum;
     }
@@ -37,10 +37,10 @@ internal static class Flags
     internal static T SubtractCarries<T>(T left, T right, ulong borrow, out ulong borrows)
         where T : unmanaged, IBinaryInteger<T>
     {
-        ulong a = ulong.CreateTruncating(left);
-        ulong b = ulong.CreateTruncating(right);
-        T difference = T.CreateTruncating(a - b - borrow);
-        ulong r = ulong.CreateTruncating(difference);
+        ulong a = Integers.Widen(left);
+        ulong b = Integers.Widen(right);
+        T difference = Integers.Truncate<T>(a - b - borrow);
+        ulong r = Integers.Widen(difference);
         borrows = Align<T>((~a & b) | ((~a | b) & r));
         return difference;
     }
@@ -48,21 +48,6 @@ internal static class Flags
     /// <summary>Carries with CF and OF as given.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static ulong Carries(ulong carry, ulong overflow) => carry << 63 | ((carry ^ overflow) & 1) << 62;
-
-    /// <summary>The result in the lazy form.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static long Extend<T>(T result)
-        where T : unmanaged, IBinaryInteger<T>
-    {
-        ulong value = ulong.CreateTruncating(result);
-        return Unsafe.SizeOf<T>() switch
-        {
-            1 => (sbyte)value,
-            2 => (short)value,
-            4 => (int)value,
-            _ => (long)value,
-        };
-    }
 
     /// <summary>The six bits of RFLAGS that the lazy form stands for.</summary>
     internal static ulong Status(long result, ulong carries)
@@ -91,14 +76,14 @@ internal static class Flags
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static ulong Result<T>(T result)
         where T : unmanaged, IBinaryInteger<T>
-        => Status(Extend(result), 0);
+        => Status(Integers.Extend(result), 0);
 
     /// <summary>CF, AF and OF of <c>left + right + carry</c>, and those of the result.</summary>
     internal static T Add<T>(T left, T right, ulong carry, out ulong flags)
         where T : unmanaged, IBinaryInteger<T>
     {
         T sum = AddCarries(left, right, carry, out ulong carries);
-        flags = Status(Extend(sum), carries);
+        flags = Status(Integers.Extend(sum), carries);
         return sum;
     }
 
@@ -107,7 +92,7 @@ internal static class Flags
         where T : unmanaged, IBinaryInteger<T>
     {
         T difference = SubtractCarries(left, right, borrow, out ulong borrows);
-        flags = Status(Extend(difference), borrows);
+        flags = Status(Integers.Extend(difference), borrows);
         return difference;
     }
 

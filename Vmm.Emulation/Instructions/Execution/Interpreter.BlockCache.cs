@@ -176,7 +176,6 @@ internal static partial class Interpreter<TCpu>
             block.Count = 0;
             block.Epoch = -1;
             block.Translation = null;
-            block.Heat = 0;
             if (!isEmpty)
             {
                 block.Physical = ulong.MaxValue;
@@ -196,9 +195,6 @@ internal static partial class Interpreter<TCpu>
             /// <summary>The block as a method, asked for when it was executed often enough.</summary>
             internal BlockTranslation? Translation;
 
-            /// <summary>How often it is still executed before it is translated; 0 when it will not be.</summary>
-            internal int Heat;
-
             /// <summary>The next in the bucket, plus one.</summary>
             internal int Next;
 
@@ -209,12 +205,22 @@ internal static partial class Interpreter<TCpu>
             internal CodeSize Mode;
         }
 
-        /// <summary>Where a linear address leads.</summary>
+        /// <summary>Where a linear address leads, with what executing a block takes, so that it is one place to look at.</summary>
         internal struct Jump
         {
             internal ulong Linear;
             internal ulong Context;
+
+            /// <summary>The epoch in which the block was as it is here.</summary>
+            internal long Epoch;
+
+            /// <inheritdoc cref="Block.Translation"/>
+            internal BlockTranslation? Translation;
+
             internal int Block;
+            internal int First;
+            internal short Length;
+            internal byte Count;
         }
     }
 }

@@ -22,40 +22,37 @@ internal static partial class Interpreter<TCpu>
             ulong rip = s.Rip;
             ulong linear = rip + s.CodeBase & s.CodeMask;
             ref BlockCache.Jump jump = ref blocks.JumpTo(linear);
-            int index = jump.Linear == linear && jump.Context == s.CodeContext ? jump.Block : Locate(ref cpu, s, blocks, linear);
-            if (index < 0)
+            if (jump.Linear != linear || jump.Context != s.CodeContext || jump.Epoch != s.CodeEpoch)
             {
-                break;
+                jump = ref Enter(ref cpu, s, blocks, linear);
+                if (Unsafe.IsNullRef(ref jump))
+                {
+                    break;
+                }
             }
 
-            ref BlockCache.Block block = ref blocks[index];
-            if (block.Epoch != s.CodeEpoch && !Verify(ref cpu, s, blocks, ref block))
-            {
-                blocks.JumpTo(linear) = default;
-                break;
-            }
-
-            if (rip + (uint)block.Length - 1 > s.CodeLimit)
+            if (rip + (uint)jump.Length - 1 > s.CodeLimit)
             {
                 break;
             }
 
             int executed;
-            if (IsTranslatable && block.Translation is { Code: { } code } && left >= block.Count)
+            ref MicroOp first = ref blocks.Op(jump.First);
+            if (IsTranslatable && jump.Translation is { Code: { } code } && left >= jump.Count)
             {
-                s.BlockEnd = block.Count;
-                executed = code(ref cpu, ref blocks.Op(block.First), rip, (int)Math.Min(left, int.MaxValue));
+                s.BlockEnd = jump.Count;
+                executed = code(ref cpu, ref first, rip, (int)Math.Min(left, int.MaxValue));
             }
             else
             {
-                if (IsTranslatable && block.Heat != 0 && --block.Heat == 0)
+                if (IsTranslatable && first.Heat != 0 && --first.Heat == 0)
                 {
-                    Translate(s, blocks, ref block);
+                    Translate(s, blocks, ref jump);
                     continue;
                 }
 
-                s.BlockEnd = (int)Math.Min(left, block.Count);
-                executed = RunBlock(ref cpu, s, ref blocks.Op(block.First), rip);
+                s.BlockEnd = (int)Math.Min(left, jump.Count);
+                executed = RunBlock(ref cpu, s, ref first, rip);
             }
 
             if (executed < 0)
@@ -140,8 +137,43 @@ internal static partial class Interpreter<TCpu>
             || s.EndsRun || (TCpu.IsSupervised && s.WatchesAccesses);
     }
 
-    /// <summary>Finds or decodes the block at an address; -1 where there is none, for whatever reason.</summary>
+    /// <summary>Finds or decodes the block at an address, as memory holds it now; a null reference where there is none, for whatever reason.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
+    private static ref BlockCache.Jump Enter(scoped ref TCpu cpu, CpuState s, BlockCache blocks, ulong linear)
+    {
+        ref BlockCache.Jump jump = ref blocks.JumpTo(linear);
+        int index = jump.Block;
+        if (jump.Linear != linear || jump.Context != s.CodeContext)
+        {
+            index = Locate(ref cpu, s, blocks, linear);
+            if (index < 0)
+            {
+                return ref Unsafe.NullRef<BlockCache.Jump>();
+            }
+
+            // What was decoded may have moved the table.
+            jump = ref blocks.JumpTo(linear);
+        }
+
+        ref BlockCache.Block block = ref blocks[index];
+        if (block.Epoch != s.CodeEpoch && !Verify(ref cpu, s, blocks, ref block))
+        {
+            jump = default;
+            return ref Unsafe.NullRef<BlockCache.Jump>();
+        }
+
+        jump.Linear = linear;
+        jump.Context = s.CodeContext;
+        jump.Epoch = s.CodeEpoch;
+        jump.Translation = block.Translation;
+        jump.Block = index;
+        jump.First = block.First;
+        jump.Length = block.Length;
+        jump.Count = block.Count;
+        return ref jump;
+    }
+
+    /// <summary>The number of the block at an address; -1 where there is none.</summary>
     private static int Locate(ref TCpu cpu, CpuState s, BlockCache blocks, ulong linear)
     {
         ExecutionPhase phase = s.Begin(ExecutionPhase.Decode);
@@ -177,10 +209,6 @@ internal static partial class Interpreter<TCpu>
         }
 
         s.Translations.NoteCode(linear, s.Cpl == 3);
-        ref BlockCache.Jump jump = ref blocks.JumpTo(linear);
-        jump.Linear = linear;
-        jump.Context = s.CodeContext;
-        jump.Block = index;
         return index;
     }
 
@@ -257,7 +285,7 @@ internal static partial class Interpreter<TCpu>
 
         block.Epoch = s.CodeEpoch;
         block.Translation = null;
-        block.Heat = block.Mode == CodeSize.Bits64 ? s.TranslatesAfter : 0;
+        blocks.Op(block.First).Heat = block.Mode == CodeSize.Bits64 ? s.TranslatesAfter : 0;
         if (s.CodePages.Add(block.Physical, length))
         {
             s.Translations.DropHostWrites(block.Physical & ~PageMask);

@@ -2,6 +2,7 @@
 
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using static Vmm.Emulation.Instructions.Execution.Integers;
 
 namespace Vmm.Emulation.Instructions.Execution;
 
@@ -125,7 +126,7 @@ internal static partial class Interpreter<TCpu>
         where TFrom : unmanaged, IBinaryInteger<TFrom>
         where TTo : unmanaged, IBinaryInteger<TTo>
         where TSigned : struct, ISigned
-        => Truncate<TTo>(TSigned.IsSigned ? (ulong)Flags.Extend(value) : Widen(value));
+        => Truncate<TTo>(TSigned.IsSigned ? (ulong)Integers.Extend(value) : Widen(value));
 
     /// <summary>LEA with 64-bit addresses, or 32-bit ones into 32 bits: a move of the offset.</summary>
     private sealed class LoadAddress<T> : Handler

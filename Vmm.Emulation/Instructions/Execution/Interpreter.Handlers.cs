@@ -4,6 +4,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Vmm.Emulation.Instructions.Decoding;
+using static Vmm.Emulation.Instructions.Execution.Integers;
 
 namespace Vmm.Emulation.Instructions.Execution;
 
@@ -65,13 +66,16 @@ internal static partial class Interpreter<TCpu>
     {
         internal Handler Handler;
         internal Instruction Instruction;
-        internal uint Length;
+        internal byte Length;
 
         /// <summary>The register that is written, or the only one.</summary>
         internal byte Destination;
 
         /// <summary>The register that is read, or the count of a shift.</summary>
         internal byte Source;
+
+        /// <summary>Of a block's first: how often it is still executed before it is translated; 0 when it will not be.</summary>
+        internal int Heat;
     }
 
     /// <summary>

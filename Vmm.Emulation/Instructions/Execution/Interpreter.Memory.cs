@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Vmm.Emulation.Instructions.Decoding;
@@ -374,12 +373,4 @@ internal static partial class Interpreter<TCpu>
         s.Outcome = new(ExecutionStatus.NotExecutable);
         return false;
     }
-
-    private static T Truncate<T>(ulong value)
-        where T : unmanaged, IBinaryInteger<T>
-        => T.CreateTruncating(value);
-
-    private static ulong Widen<T>(T value)
-        where T : unmanaged, IBinaryInteger<T>
-        => ulong.CreateTruncating(value);
 }

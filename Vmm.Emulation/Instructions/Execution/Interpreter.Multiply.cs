@@ -3,6 +3,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using Vmm.Emulation.Instructions.Decoding;
+using static Vmm.Emulation.Instructions.Execution.Integers;
 
 namespace Vmm.Emulation.Instructions.Execution;
 
@@ -36,8 +37,8 @@ internal static partial class Interpreter<TCpu>
     {
         int bits = Unsafe.SizeOf<T>() * 8;
         T accumulator = Truncate<T>(s.General[Rax]);
-        ulong left = signed ? (ulong)Flags.Extend(accumulator) : Widen(accumulator);
-        ulong right = signed ? (ulong)Flags.Extend(operand) : Widen(operand);
+        ulong left = signed ? (ulong)Integers.Extend(accumulator) : Widen(accumulator);
+        ulong right = signed ? (ulong)Integers.Extend(operand) : Widen(operand);
         ulong low;
         ulong high;
         if (bits == 64)
@@ -104,9 +105,9 @@ internal static partial class Interpreter<TCpu>
             return Truncate<T>(Widen(left) * Widen(right));
         }
 
-        long high = Math.BigMul(Flags.Extend(left), Flags.Extend(right), out long low);
+        long high = Math.BigMul(Integers.Extend(left), Integers.Extend(right), out long low);
         T result = Truncate<T>((ulong)low);
-        SetProductFlags(s, result, Flags.Extend(result) == low && low >> 63 == high);
+        SetProductFlags(s, result, Integers.Extend(result) == low && low >> 63 == high);
         return result;
     }
 
@@ -115,7 +116,7 @@ internal static partial class Interpreter<TCpu>
         where T : unmanaged, IBinaryInteger<T>
     {
         // A product of 0 is no result that would set ZF: what has its SF and PF stands for it.
-        s.FlagResult = low == T.Zero ? 0x100 : Flags.Extend(low);
+        s.FlagResult = low == T.Zero ? 0x100 : Integers.Extend(low);
         s.FlagCarries = fits ? 0 : Flags.Carries(1, 1);
     }
 

@@ -3,6 +3,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using Vmm.Emulation.Instructions.Decoding;
+using static Vmm.Emulation.Instructions.Execution.Integers;
 
 namespace Vmm.Emulation.Instructions.Execution;
 

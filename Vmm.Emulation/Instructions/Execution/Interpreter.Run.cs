@@ -35,20 +35,20 @@ internal static partial class Interpreter<TCpu>
         return i.Length == 0 ? ExecutionResult.Fault(Vector.InvalidOpcode) : Execute(ref cpu, s, in i) ? default : s.Outcome;
     }
 
-    internal static ExecutionResult Run(ref TCpu cpu, long maximum, bool deliver, out long executed)
+    internal static ExecutionResult Run(ref TCpu cpu, long maximum, bool deliver, bool continues, out long executed)
     {
         CpuState s = cpu.State;
         ExecutionPhase phase = s.Begin(ExecutionPhase.Execute);
-        ExecutionResult result = RunUntil(ref cpu, s, maximum, deliver, out executed);
+        ExecutionResult result = RunUntil(ref cpu, s, maximum, deliver, continues, out executed);
         s.Begin(phase);
         return result;
     }
 
-    private static ExecutionResult RunUntil(ref TCpu cpu, CpuState s, long maximum, bool deliver, out long executed)
+    private static ExecutionResult RunUntil(ref TCpu cpu, CpuState s, long maximum, bool deliver, bool continues, out long executed)
     {
         BlockCache? blocks = maximum > 1 ? BlockCache.Of(s) : null;
         long count = 0;
-        long epochEnd = 0;
+        long epochEnd = continues ? s.EpochLeft : 0;
         s.EndsRun = false;
         s.RepeatEffort = 0;
         Refresh(s);
@@ -78,10 +78,12 @@ internal static partial class Interpreter<TCpu>
                 }
             }
 
+            s.EpochLeft = epochEnd - count;
             executed = result.Status == ExecutionStatus.Halted ? count + 1 : count;
             return result;
         }
 
+        s.EpochLeft = epochEnd - count;
         executed = count;
         return default;
     }
@@ -198,6 +200,7 @@ internal static partial class Interpreter<TCpu>
         s.IsRepeating = false;
         s.Comparison.Forget();
         CpuSnapshot saved = new(s);
+        s.CodeEpoch++;
         if (!Deliver(ref cpu, s, vector, kind, errorCode.HasValue, errorCode.GetValueOrDefault()))
         {
             saved.Restore(s);

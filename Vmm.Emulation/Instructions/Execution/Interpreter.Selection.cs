@@ -11,7 +11,7 @@ internal static partial class Interpreter<TCpu>
     /// <summary>Makes the micro-operation of an instruction; true if it ends its block.</summary>
     private static bool Select(in Instruction i, out MicroOp op)
     {
-        op = new() { Instruction = i, Length = (uint)i.Length, Handler = GeneralHandler.Instance };
+        op = new() { Instruction = i, Length = (byte)i.Length, Handler = GeneralHandler.Instance };
         if (IsTransfer(i.Operation))
         {
             op.Handler = (i.HasLock ? null : SelectTransfer(in i, ref op)) ?? GeneralHandler.Instance;

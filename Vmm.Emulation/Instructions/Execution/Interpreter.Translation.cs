@@ -25,15 +25,17 @@ internal static partial class Interpreter<TCpu>
 
     /// <summary>Has a block that was executed often made a method.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void Translate(CpuState s, BlockCache blocks, ref BlockCache.Block block)
+    private static void Translate(CpuState s, BlockCache blocks, ref BlockCache.Jump jump)
     {
         if (!RuntimeFeature.IsDynamicCodeCompiled || !blocks.CountTranslation())
         {
             return;
         }
 
+        ref BlockCache.Block block = ref blocks[jump.Block];
         BlockTranslation translation = new(s, blocks.Ops(in block).ToArray());
         block.Translation = translation;
+        jump.Translation = translation;
         if (s.TranslationWorker is { } worker)
         {
             worker(translation.Write);

@@ -32,10 +32,18 @@ internal sealed class ChipGuest : IDisposable
     private ulong _nextRoutine = Routines;
 
     public ChipGuest(ChipHost host = ChipHost.Userspace, int cpus = 1)
+        : this(
+            host == ChipHost.Software
+                ? new SoftwareBackend(new SoftwareBackendOptions { MaxCpus = Math.Max(cpus, SoftwareBackendOptions.DefaultMaxCpus) })
+                : KvmRequirement.OpenBackend(),
+            cpus,
+            host)
     {
-        _backend = host == ChipHost.Software
-            ? new SoftwareBackend(new SoftwareBackendOptions { MaxCpus = Math.Max(cpus, SoftwareBackendOptions.DefaultMaxCpus) })
-            : KvmRequirement.OpenBackend();
+    }
+
+    public ChipGuest(IHypervisorBackend backend, int cpus, ChipHost host = ChipHost.Software)
+    {
+        _backend = backend;
         InterruptControllerMode mode = host switch
         {
             ChipHost.Split => InterruptControllerMode.Split,

@@ -101,6 +101,28 @@ public sealed class BlockTests
         result.Status.Should().Be(ExecutionStatus.Halted);
     }
 
+    /// <summary>What the host writes shows in a run that goes on when as much was executed as a loop may without serializing.</summary>
+    [TestCase(2, false, 1)]
+    [TestCase(2, true, 9)]
+    [TestCase(70_000, false, 9)]
+    public void Run_that_goes_on_compares_code_as_one_run_would(int limit, bool flush, int expected)
+    {
+        // next: mov al, 1 (the host makes it 9) ; jmp next
+        FlatMachine machine = FlatMachine.Long();
+        machine.Load(0xB0, 0x01, 0xEB, 0xFC);
+        machine.Run(10);
+        FlatCpu cpu = new(machine.State, machine.Bytes, machine);
+        machine.Memory[(int)FlatMachine.Code + 1] = 9;
+        if (flush)
+        {
+            machine.State.FlushTranslations();
+        }
+
+        Executor.Continue(ref cpu, limit, deliver: false, out _);
+
+        (machine.State.General[0] & 0xFF).Should().Be((ulong)expected);
+    }
+
     [TestCase(1), TestCase(2), TestCase(3), TestCase(5), TestCase(7), TestCase(40), TestCase(70_001)]
     public void Limit_is_exact(int limit)
     {
