@@ -3,6 +3,7 @@
 using System.Runtime.InteropServices;
 using Vmm.Emulation.Instructions.Decoding;
 using Vmm.Tests.Support;
+using Vmm.Tests.Emulation.Instructions.Oracle;
 
 namespace Vmm.Tests.Emulation.Instructions.Execution;
 
@@ -74,9 +75,9 @@ public sealed class NativeOracleTests
     [TestCaseSource(nameof(Families))]
     [Category("Long")]
     [Explicit("takes minutes")]
-    public void Family_behaves_as_the_processor_does_in_many_states(string family) => Run(family, cases: 20_000);
+    public void Family_behaves_as_the_processor_does_in_many_states(string family) => Run(family, cases: 20_000, OracleTest.LongSeed);
 
-    private static void Run(string family, int cases)
+    private static void Run(string family, int cases, int seed = 0)
     {
         if (RuntimeInformation.ProcessArchitecture != System.Runtime.InteropServices.Architecture.X64 || !System.Runtime.Intrinsics.X86.Avx2.IsSupported
             || !System.Runtime.Intrinsics.X86.Bmi2.X64.IsSupported)
@@ -85,7 +86,7 @@ public sealed class NativeOracleTests
         }
 
         string[] opcodes = s_families.Single(f => f.Name == family).Opcodes;
-        Random random = new(family.Length * 7919 + family[0]);
+        Random random = new(unchecked(seed + family.Length * 7919 + family[0]));
         using NativeCpu native = new();
         List<string> differences = [];
         int compared = 0;
