@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+using Vmm.Software.Interop;
+
 namespace Vmm.Software;
 
 /// <summary>A range of guest-physical addresses that is memory. Immutable.</summary>
 /// <param name="first">The first address, on a page boundary.</param>
 /// <param name="length">Bytes, in pages; zero for the region that holds nothing.</param>
-/// <param name="host">Where the first byte lies in the process.</param>
+/// <param name="memory">
+/// The memory. It is held here too: a placement that its owner forgets instead of disposing it keeps its memory as long as the VM lives.
+/// </param>
+/// <param name="offset">The region's first byte in it.</param>
 /// <param name="isReadOnly">Whether writes are handed over.</param>
 /// <param name="written">A bit for each page that was written, where that is asked for; else null.</param>
-internal sealed class MemoryRegion(ulong first, ulong length, nint host, bool isReadOnly, ulong[]? written = null)
+internal sealed class MemoryRegion(ulong first, ulong length, HostMemory? memory, ulong offset, bool isReadOnly, ulong[]? written = null)
 {
     private const int PageShift = 12;
 
     /// <summary>The region that holds nothing.</summary>
-    public static MemoryRegion None { get; } = new(0, 0, 0, isReadOnly: true);
+    public static MemoryRegion None { get; } = new(0, 0, null, 0, isReadOnly: true);
 
     /// <summary>The first address.</summary>
     public ulong First { get; } = first;
@@ -22,7 +27,10 @@ internal sealed class MemoryRegion(ulong first, ulong length, nint host, bool is
     public ulong Length { get; } = length;
 
     /// <summary>Where the first byte lies in the process.</summary>
-    public nint Host { get; } = host;
+    public nint Host { get; } = memory is null ? 0 : memory.Address + (nint)offset;
+
+    /// <summary>The memory that the region lies in; null for the region that holds nothing.</summary>
+    public HostMemory? Memory { get; } = memory;
 
     /// <summary>Whether writes are handed over.</summary>
     public bool IsReadOnly { get; } = isReadOnly;

@@ -62,6 +62,7 @@ internal sealed partial class SoftwareVcpu
         CpuidFlags flags = definition.Vendor == CpuVendor.Intel ? CpuidFlags.IntelFallback : CpuidFlags.None;
         _lookup = new CpuidLookup(CpuidConfiguration.Create(flags, _cpuid));
         State.Features = CpuidFeatures.Read(_cpuid);
+        State.Vendor = definition.Vendor;
         State.PhysicalAddressBits = CpuidFeatures.PhysicalAddressBits(_cpuid);
         State.FlushTranslations();
         if (_msrs is { } before)

@@ -38,9 +38,8 @@ internal sealed partial class SoftwareVcpu : IBackendStatistics
         return all;
     }
 
-    /// <summary>Has the pool's threads carry a translation out.</summary>
-    private void QueueTranslation(Action translate) =>
-        ThreadPool.UnsafeQueueUserWorkItem(static work => work.Vcpu.Translate(work.Translate), (Vcpu: this, Translate: translate), preferLocal: false);
+    /// <summary>Has the pool's threads carry a translation out, unless too many of the VM's wait for them.</summary>
+    private bool QueueTranslation(Action translate) => _vm.Translations.TryAdd(() => Translate(translate));
 
     [SuppressMessage(
         "Design", "CA1031", Justification = "On a thread of the pool it would end the process. A block without a translation is interpreted, and this is counted.")]

@@ -39,6 +39,9 @@ internal sealed class SoftwareVm : IBackendVm, IBackendStatistics
     /// <inheritdoc cref="SoftwareBackendOptions.TranslatesAtOnce"/>
     public bool TranslatesAtOnce { get; }
 
+    /// <summary>Blocks that are on their way to code of the host.</summary>
+    public TranslationQueue Translations { get; } = new();
+
     /// <summary>The rare accesses that need memory for one vCPU alone.</summary>
     public VcpuExclusion Exclusion { get; } = new();
 
@@ -117,7 +120,7 @@ internal sealed class SoftwareVm : IBackendVm, IBackendStatistics
             bool tracks = placement is { TrackDirty: true, ReadOnly: false };
             ulong[]? written = tracks ? new ulong[(range.Length / PageSize + 63) / 64] : null;
             MemoryRegion region = new(
-                range.Start.Value, range.Length, block.Memory.Address + (nint)placement.Offset, placement.ReadOnly, written);
+                range.Start.Value, range.Length, block.Memory, placement.Offset, placement.ReadOnly, written);
             SetRegions([.. _regions.Append(region).OrderBy(other => other.First)]);
             return tracks ? new TrackedPlacement(this, region, block) : new Placement(this, region, block);
         }
@@ -153,6 +156,7 @@ internal sealed class SoftwareVm : IBackendVm, IBackendStatistics
     public void Dispose()
     {
         // Placements and vCPUs are disposed by whoever made them; nothing of the host belongs to the VM itself.
+        Translations.Clear();
     }
 
     private void Remove(MemoryRegion region)

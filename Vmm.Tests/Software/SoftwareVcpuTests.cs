@@ -9,6 +9,7 @@ using Vmm.Abstractions.Machine;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
+using Vmm.Emulation.Cpuid;
 using Vmm.Software;
 using Vmm.Tests.Support;
 
@@ -119,6 +120,23 @@ internal sealed class SoftwareVcpuTests
         guest.Run().Code.Should().Be(ExitCode.InterruptWindow);
 
         guest.Exit.Rip.Should().Be(BackendGuest.CodeAddress + 3);
+    }
+
+    [Test]
+    public void Whose_rules_are_followed_is_what_CPUID_says()
+    {
+        using SoftwareGuest guest = SoftwareGuest.RealMode([0xf4]);
+        SoftwareVcpu cpu = (SoftwareVcpu)guest.Cpu;
+        cpu.State.Vendor.Should().Be(CpuVendor.Intel);
+
+        cpu.SetCpuid(
+        [
+            .. SoftwareProcessor.Entries.Select(entry => entry.Function == 0
+                ? entry with { Ebx = 0x6874_7541, Edx = 0x6974_6e65, Ecx = 0x444d_4163 }
+                : entry),
+        ]);
+
+        cpu.State.Vendor.Should().Be(CpuVendor.Amd);
     }
 
     [Test]

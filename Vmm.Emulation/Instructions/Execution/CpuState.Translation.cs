@@ -18,10 +18,11 @@ public sealed partial class CpuState
     public ExecutionPhase Phase => (ExecutionPhase)Volatile.Read(ref _phase);
 
     /// <summary>
-    /// Carries out a translation, on any thread and at any time; null, the default, has the executing thread do it at once. Called from
-    /// the thread that executes; it must not throw.
+    /// Takes a translation to carry it out on any thread and at any time, or returns false: the block then asks again when it was executed
+    /// as often once more. Null, the default, has the executing thread do it at once. Called from the thread that executes; it must not
+    /// throw. What it is given may throw what the host's runtime does when it cannot compile the block, which the interpreter keeps then.
     /// </summary>
-    public Action<Action>? TranslationWorker { get; set; }
+    public Func<Action, bool>? TranslationWorker { get; set; }
 
     /// <summary>Something else is done from now on.</summary>
     /// <returns>What was done before, which is to be set again afterwards.</returns>

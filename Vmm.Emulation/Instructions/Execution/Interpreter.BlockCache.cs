@@ -168,7 +168,10 @@ internal static partial class Interpreter<TCpu>
         }
 
         /// <summary>Whether one more block may be translated.</summary>
-        internal bool CountTranslation() => _translationCount < MostTranslations && ++_translationCount != 0;
+        internal bool MayTranslate => _translationCount < MostTranslations;
+
+        /// <summary>One more was.</summary>
+        internal void CountTranslation() => _translationCount++;
 
         /// <summary>Leaves a block without instructions; unless the code is such that there are none, another takes its place.</summary>
         internal static void Retire(ref Block block, bool isEmpty)

@@ -278,9 +278,10 @@ internal static partial class Interpreter<TCpu>
                 return GeneralProtection(s);
             }
 
-            // Register 1 is XINUSE and XCR0; all components count as in use.
-            s.General[Rax] = (uint)s.Xcr0;
-            s.General[Rdx] = s.Xcr0 >> 32;
+            // Register 1 is XCR0 and XINUSE, what XSAVEOPT and XSAVEC would save (volume 1, sections 13.2 and 13.6).
+            ulong bits = index == 0 ? s.Xcr0 : s.Xcr0 & InUse(ref cpu, s, s.Xcr0);
+            s.General[Rax] = (uint)bits;
+            s.General[Rdx] = bits >> 32;
             return true;
         }
 

@@ -27,23 +27,26 @@ internal static partial class Interpreter<TCpu>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Translate(CpuState s, BlockCache blocks, ref BlockCache.Jump jump)
     {
-        if (!RuntimeFeature.IsDynamicCodeCompiled || !blocks.CountTranslation())
+        if (!RuntimeFeature.IsDynamicCodeCompiled || !blocks.MayTranslate)
         {
             return;
         }
 
         ref BlockCache.Block block = ref blocks[jump.Block];
         BlockTranslation translation = new(s, blocks.Ops(in block).ToArray());
-        block.Translation = translation;
-        jump.Translation = translation;
-        if (s.TranslationWorker is { } worker)
-        {
-            worker(translation.Write);
-        }
-        else
+        if (s.TranslationWorker is not { } worker)
         {
             translation.Write();
         }
+        else if (!worker(translation.Write))
+        {
+            blocks.Op(block.First).Heat = s.TranslatesAfter;
+            return;
+        }
+
+        block.Translation = translation;
+        jump.Translation = translation;
+        blocks.CountTranslation();
     }
 
     /// <summary>A block on its way to a method. The block drops it when its code changes, whether it is done or not.</summary>

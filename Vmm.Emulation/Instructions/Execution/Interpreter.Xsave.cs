@@ -78,20 +78,21 @@ internal static partial class Interpreter<TCpu>
             return NotExecutable(s, ExecutionRefusal.SupervisorState);
         }
 
-        // What is not saved stays as it was, so the area is read, changed and written; a fault is always that of a write.
-        Span<byte> area = s.Extended.Scratch;
+        ulong saved = i.Operation == Operation.Xsave ? requested : requested & inUse;
+        // XSAVEC and XSAVES count MXCSR with SSE alone, the others with SSE and AVX (volume 1, sections 13.7, 13.10 and 13.11).
+        bool savesMxcsr = compact ? (saved & Sse) != 0 : (requested & (Sse | Ymm)) != 0;
+
+        // What is not saved is not written, as it may be another processor's; a fault is always that of a write.
         ulong oldBits = 0;
         int total = AreaSize(ref cpu, requested, compact);
-        if (!XsaveArea(s, in i, total, out _) || !ProbeRange(ref cpu, s, linear, total) || !compact && !ReadLinear(ref cpu, s, linear + LegacySize, out oldBits)
-            || !ReadRange(ref cpu, s, linear, area[..total]))
+        if (!XsaveArea(s, in i, total, out _) || !ProbeRange(ref cpu, s, linear, total)
+            || !compact && !ReadLinear(ref cpu, s, linear + LegacySize, out oldBits)
+            || !SaveLegacy(ref cpu, s, linear, saved, savesMxcsr, i.IsWide))
         {
             return false;
         }
 
-        ulong saved = i.Operation == Operation.Xsave ? requested : requested & inUse;
-        // XSAVEC and XSAVES count MXCSR with SSE alone, the others with SSE and AVX (volume 1, sections 13.7, 13.10 and 13.11).
-        bool savesMxcsr = compact ? (saved & Sse) != 0 : (requested & (Sse | Ymm)) != 0;
-        SaveLegacy(s, area, saved, savesMxcsr, i.IsWide, XmmCount(s));
+        Span<byte> area = s.Extended.Scratch;
         int at = LegacySize + HeaderSize;
         for (int index = 2; index < 63; index++)
         {
@@ -105,18 +106,19 @@ internal static partial class Interpreter<TCpu>
             at = place + size;
             if ((saved >> index & 1) != 0)
             {
-                SaveComponent(s, index, offset, area.Slice(place, Accessible(s, index, size)));
+                Span<byte> accessible = area[..Accessible(s, index, size)];
+                SaveComponent(s, index, offset, accessible);
+                if (!WriteRange(ref cpu, s, linear + (uint)place, accessible))
+                {
+                    return false;
+                }
             }
         }
 
-        Span<byte> header = area.Slice(LegacySize, HeaderSize);
-        BinaryPrimitives.WriteUInt64LittleEndian(header, compact ? requested & inUse : oldBits & ~requested | requested & inUse);
-        if (compact)
-        {
-            BinaryPrimitives.WriteUInt64LittleEndian(header[8..], requested | Compacted);
-        }
-
-        return WriteRange(ref cpu, s, linear, area[..total]);
+        // The rest of the header is not written either (volume 1, sections 13.7 and 13.10).
+        BinaryPrimitives.WriteUInt64LittleEndian(area, compact ? requested & inUse : oldBits & ~requested | requested & inUse);
+        BinaryPrimitives.WriteUInt64LittleEndian(area[8..], requested | Compacted);
+        return WriteRange(ref cpu, s, linear + LegacySize, area[..(compact ? 16 : 8)]);
     }
 
     private static int AreaSize(ref TCpu cpu, ulong requested, bool compact)
@@ -134,22 +136,31 @@ internal static partial class Interpreter<TCpu>
         return Math.Min(end, ExtendedState.Size);
     }
 
-    private static void SaveLegacy(CpuState s, Span<byte> area, ulong saved, bool savesMxcsr, bool wide, int registers)
+    private static bool SaveLegacy(ref TCpu cpu, CpuState s, ulong linear, ulong saved, bool savesMxcsr, bool wide)
     {
+        const int MxcsrSize = 8;
+        Span<byte> area = s.Extended.Scratch;
         if ((saved & X87) != 0)
         {
             SaveX87(s, area, wide);
+            if (!WriteRange(ref cpu, s, linear, area[..ExtendedState.Mxcsr])
+                || !WriteRange(ref cpu, s, linear + ExtendedState.St0, area[ExtendedState.St0..ExtendedState.Xmm0]))
+            {
+                return false;
+            }
         }
 
         if (savesMxcsr)
         {
             SaveMxcsr(s, area);
+            if (!WriteRange(ref cpu, s, linear + ExtendedState.Mxcsr, area.Slice(ExtendedState.Mxcsr, MxcsrSize)))
+            {
+                return false;
+            }
         }
 
-        if ((saved & Sse) != 0)
-        {
-            s.Extended.Image.Slice(ExtendedState.Xmm0, registers * 16).CopyTo(area[ExtendedState.Xmm0..]);
-        }
+        return (saved & Sse) == 0
+            || WriteRange(ref cpu, s, linear + ExtendedState.Xmm0, s.Extended.Image.Slice(ExtendedState.Xmm0, XmmCount(s) * 16));
     }
 
     private static void SaveComponent(CpuState s, int index, int offset, Span<byte> to)

@@ -69,6 +69,41 @@ public sealed class ExtendedStateTests
         machine.Read64(Area + 512).Should().Be(0x205);
     }
 
+    /// <summary>The area is a device's, which sees each write: bytes 464 to 511 and the rest of the header are somebody else's.</summary>
+    [TestCase(new byte[] { 0x48, 0x0F, 0xAE, 0x26 }, 520, TestName = "Xsave_does_not_touch_what_is_not_its_own")]
+    [TestCase(new byte[] { 0x48, 0x0F, 0xAE, 0x36 }, 520, TestName = "Xsaveopt_does_not_touch_what_is_not_its_own")]
+    [TestCase(new byte[] { 0x48, 0x0F, 0xC7, 0x26 }, 528, TestName = "Xsavec_does_not_touch_what_is_not_its_own")]
+    public void Save_does_not_touch_what_is_not_its_own(byte[] save, int headerEnd)
+    {
+        const ulong Device = 0x18_0000;
+        FlatMachine machine = Create();
+        Fill(machine);
+        machine.State.General[0] = 3;
+        machine.State.General[6] = Device;
+        machine.Load(save);
+
+        machine.Step().Status.Should().Be(ExecutionStatus.Completed);
+
+        machine.DeviceWrites.Should().NotBeEmpty().And.OnlyContain(
+            write => write.Address < Device + 416 || write.Address >= Device + 512 && write.Address < Device + (ulong)headerEnd);
+    }
+
+    [Test]
+    public void Xgetbv_of_the_components_in_use_says_what_xsavec_would_save()
+    {
+        // mov ecx, 1; xgetbv
+        FlatMachine machine = Create();
+        machine.Load(0xB9, 1, 0, 0, 0, 0x0F, 0x01, 0xD0, 0xB9, 1, 0, 0, 0, 0x0F, 0x01, 0xD0);
+        machine.State.Pkru = 0;
+        machine.Run(2);
+        machine.State.General[0].Should().Be(1, "x87 always counts as in use");
+        machine.State.Extended.Image[576] = 1;
+
+        machine.Run(2);
+
+        machine.State.General[0].Should().Be(5);
+    }
+
     [TestCase(512, 1UL << 62, TestName = "Component_that_XCR0_lacks")]
     [TestCase(520, 1UL, TestName = "XCOMP_BV_without_the_compaction_bit")]
     [TestCase(24, 1UL << 16, TestName = "Reserved_bit_of_MXCSR")]

@@ -45,11 +45,34 @@ public sealed class TranslationTests
         {
             translations++;
             work();
+            return true;
         };
 
         Run(machine, 10_000, out _);
 
         translations.Should().Be(1);
+    }
+
+    [Test]
+    public void Translation_that_nobody_took_is_asked_for_again()
+    {
+        FlatMachine machine = Loop(1);
+        int asked = 0;
+        machine.State.TranslationWorker = work =>
+        {
+            asked++;
+            if (asked < 3)
+            {
+                return false;
+            }
+
+            work();
+            return true;
+        };
+
+        Run(machine, 10_000, out _);
+
+        asked.Should().Be(3);
     }
 
     /// <summary>A worker that has not come to it leaves the block to the interpreter; one that comes late is no harm.</summary>
@@ -59,7 +82,11 @@ public sealed class TranslationTests
         FlatMachine machine = Loop(1);
         FlatMachine reference = Loop(0);
         Action? late = null;
-        machine.State.TranslationWorker = work => late = work;
+        machine.State.TranslationWorker = work =>
+        {
+            late = work;
+            return true;
+        };
         Run(machine, 1000, out _);
 
         late!();
