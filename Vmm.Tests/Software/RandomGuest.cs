@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 using System.Buffers.Binary;
-using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
-using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Tests.Emulation.Instructions.Execution;
