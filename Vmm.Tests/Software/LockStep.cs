@@ -8,8 +8,8 @@ using Vmm.Abstractions.Registers;
 namespace Vmm.Tests.Software;
 
 /// <summary>
-/// Two guests, one instruction at a time: after each, general registers, flags and RIP are equal, and at the end memory and what was asked
-/// of devices.
+/// Two guests, one instruction at a time: after each, general registers, flags, RIP and the rest of the state (<see cref="LockStepState"/>) are
+/// equal, and at the end memory and what was asked of devices.
 /// </summary>
 internal sealed class LockStep(LockStepGuest expected, LockStepGuest found)
 {
@@ -57,9 +57,10 @@ internal sealed class LockStep(LockStepGuest expected, LockStepGuest found)
             expected.Step();
             Steps++;
             GeneralRegisters wanted = expected.Compared;
-            if (!CatchUp(wanted, isInterrupted ? MostStepsBehindInterrupt : MostStepsBehind))
+            LockStepState state = new(expected.Cpu);
+            if (!CatchUp(wanted, state, isInterrupted ? MostStepsBehindInterrupt : MostStepsBehind))
             {
-                return Describe(Defined(wanted), Defined(found.Compared));
+                return Describe(Defined(wanted), Defined(found.Compared), state);
             }
 
             if (expected.HasEnded || found.HasEnded)
@@ -71,20 +72,23 @@ internal sealed class LockStep(LockStepGuest expected, LockStepGuest found)
         return $"the guests do not end within {MostSteps} instructions";
     }
 
-    private bool CatchUp(GeneralRegisters wanted, int most)
+    private bool CatchUp(GeneralRegisters wanted, LockStepState state, int most)
     {
         for (int step = 0; step < most && !found.HasEnded && !found.IsHalted; step++)
         {
             NoteFlags(found.Decode(found.Cpu.GetRegister(RegisterName.Rip)));
             found.Step();
-            if (Defined(found.Compared) == Defined(wanted))
+            if (IsEqual(wanted, state))
             {
                 return true;
             }
         }
 
-        return Defined(found.Compared) == Defined(wanted);
+        return IsEqual(wanted, state);
     }
+
+    private bool IsEqual(GeneralRegisters wanted, LockStepState state) =>
+        Defined(found.Compared) == Defined(wanted) && state.Matches(new LockStepState(found.Cpu));
 
     /// <summary>Flags that an instruction leaves undefined are not compared until another one defines them.</summary>
     private void NoteFlags(in Instruction instruction) => _undefined =
@@ -108,7 +112,7 @@ internal sealed class LockStep(LockStepGuest expected, LockStepGuest found)
     {
         if (expected.Unexpected is not null || found.Unexpected is not null)
         {
-            return Describe(expected.Compared, found.Compared);
+            return Describe(expected.Compared, found.Compared, new LockStepState(expected.Cpu));
         }
 
         if (!found.Accesses.SequenceEqual(expected.Accesses))
@@ -140,11 +144,13 @@ internal sealed class LockStep(LockStepGuest expected, LockStepGuest found)
         }
     }
 
-    private string Describe(in GeneralRegisters wanted, in GeneralRegisters seen)
+    private string Describe(in GeneralRegisters wanted, in GeneralRegisters seen, LockStepState state)
     {
         StringBuilder text = new();
         text.AppendLine(CultureInfo.InvariantCulture, $"after {Steps} instructions:");
-        foreach ((string name, ulong left, ulong right) in Pairs(wanted, seen).Where(pair => pair.Left != pair.Right))
+        foreach ((string name, ulong left, ulong right) in Pairs(wanted, seen)
+            .Where(pair => pair.Left != pair.Right)
+            .Concat(state.Differences(new LockStepState(found.Cpu))))
         {
             text.AppendLine(CultureInfo.InvariantCulture, $"  {name}: {left:x}, but {right:x}");
         }

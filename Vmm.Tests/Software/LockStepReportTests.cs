@@ -40,6 +40,41 @@ internal sealed class LockStepReportTests
         difference.Should().NotBeNull().And.ContainAll("after 21 instructions", "R9: 0, but abc", "dec ecx", "jne").And.NotContain("RAX");
     }
 
+    [TestCase(RegisterName.Cr2, "Cr2: 0, but abc")]
+    [TestCase(RegisterName.Fs, "Fs: 0, but abc")]
+    public void A_difference_beside_the_general_registers_is_reported(RegisterName register, string expected)
+    {
+        using LockStepGuest left = new(new SoftwareBackend());
+        using LockStepGuest right = new(new SoftwareBackend());
+        foreach (LockStepGuest guest in (ReadOnlySpan<LockStepGuest>)[left, right])
+        {
+            Assemble(guest, a =>
+            {
+                a.nop();
+                a.hlt();
+            });
+        }
+
+        right.Cpu.SetRegister(register, 0xabc);
+
+        new LockStep(left, right).FindDifference().Should().Contain(expected);
+    }
+
+    [Test]
+    public void A_difference_in_an_XMM_register_is_reported()
+    {
+        using LockStepGuest left = new(new SoftwareBackend());
+        using LockStepGuest right = new(new SoftwareBackend());
+        Assemble(left, a => a.hlt());
+        Assemble(right, a => a.hlt());
+        byte[] image = new byte[16384];
+        right.Cpu.GetFpu(image);
+        image[160 + 24] = 7;
+        right.Cpu.SetFpu(image);
+
+        new LockStep(left, right).FindDifference().Should().Contain("XMM1 high: 0, but 7");
+    }
+
     [Test]
     public void A_difference_in_memory_is_reported_with_its_address()
     {
