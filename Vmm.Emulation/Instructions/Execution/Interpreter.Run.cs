@@ -15,6 +15,9 @@ internal static partial class Interpreter<TCpu>
     /// </summary>
     private const long EpochLength = 1 << 16;
 
+    /// <summary>An exception, a contributory one, a page fault and the double fault, with one to spare.</summary>
+    private const int MostAttempts = 5;
+
     internal static ExecutionResult Step(ref TCpu cpu, out Instruction instruction)
     {
         CpuState s = cpu.State;
@@ -241,8 +244,10 @@ internal static partial class Interpreter<TCpu>
         NotePageFault(s, in fault);
         FaultEvent cause = s.FailedEvent is { WasAttempted: true } failed && s.FailedWith == fault ? failed : default;
 
-        // A delivery raises a contributory exception or a page fault, and of these no more than one each before the double fault.
-        for (bool isFirst = true; ; isFirst = false)
+        // Of contributory exceptions and page faults there is no more than one each before the double fault. #AC can come up in its own delivery for
+        // ever, which ends here in a shutdown.
+        bool isFirst = true;
+        for (int attempts = 0; attempts < MostAttempts; attempts++, isFirst = false)
         {
             ExecutionResult result = DeliverEvent(
                 ref cpu, current.Vector, InterruptKind.HardwareException, current.HasErrorCode && s.IsProtected ? current.ErrorCode : null);
@@ -274,6 +279,8 @@ internal static partial class Interpreter<TCpu>
                 AddToTrail(s, in current);
             }
         }
+
+        return new(ExecutionStatus.Shutdown);
     }
 
     /// <summary>The exception, and before it the event in whose delivery it came up.</summary>

@@ -92,6 +92,20 @@ public sealed class DeliveryTests
         Enumerable.Range(0, machine.State.Trail.Count).Select(n => (int)machine.State.Trail[n].Vector).Should().Equal(6, 11, 14, 14, 8, 14);
     }
 
+    /// <summary>#AC is benign, so that one in the delivery of another is delivered in its place: a processor never ends that, the executor does.</summary>
+    [Test]
+    public void Alignment_check_in_its_own_delivery_ends()
+    {
+        FlatMachine machine = FlatMachine.Protected(cpl: 3);
+        machine.Write64(FlatMachine.Gdt + 8, 0x00CF_9F00_0000_FFFF);
+        machine.State.Cr0 |= 1 << 18;
+        machine.State.Rflags |= 1 << 18;
+        machine.State.General[4] = FlatMachine.Stack - 3;
+        machine.Load(0x0F, 0x0B);
+
+        machine.Run(1).Status.Should().Be(ExecutionStatus.Shutdown);
+    }
+
     [Test]
     public void Page_of_1_GiB_is_reserved_where_CPUID_does_not_promise_it([Values] bool isPromised)
     {
