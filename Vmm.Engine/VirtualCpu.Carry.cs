@@ -112,9 +112,7 @@ public sealed partial class VirtualCpu
         switch (result.Status)
         {
             case ExecutionStatus.Pending:
-                _shown = backend.GeneralRegisters;
-                ShowAccess(emulated.Accesses.Waiting, emulated.State.Rip);
-                return Next.Return;
+                return ShowWaiting(backend, emulated);
             case ExecutionStatus.Shutdown:
                 emulated.Accesses.Reset();
                 SuspendByTripleFault(backend, emulated.State.Trail.ToSteps());
@@ -177,6 +175,11 @@ public sealed partial class VirtualCpu
             {
                 _exceptions++;
                 left--;
+                if (result.Vector == DebugVector)
+                {
+                    emulated.Require(StateNeeds.Debug);
+                }
+
                 result = Deliver(emulated, result);
             }
             else if (result.Status != ExecutionStatus.Refused || emulated.Refusal != EmulationRefusal.LeftToHypervisor)
@@ -202,13 +205,20 @@ public sealed partial class VirtualCpu
     private ExecutionResult Deliver(EmulatedVcpu emulated, in ExecutionResult fault)
     {
         EmulatedCpu cpu = new(emulated);
-        _machine.Exclusion.Enter(ref _isInMemory);
+        EnterMemory();
         try
         {
-            return Executor.Raise(ref cpu, fault);
+            ExecutionResult result = Executor.Raise(ref cpu, fault);
+            if (result.Status == ExecutionStatus.Completed)
+            {
+                emulated.Accesses.Reset();
+            }
+
+            return result;
         }
         finally
         {
+            emulated.SettleWrites();
             LeaveMemory();
         }
     }

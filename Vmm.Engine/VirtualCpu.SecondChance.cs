@@ -2,9 +2,7 @@
 
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Backend;
-using Vmm.Abstractions.Devices;
 using Vmm.Abstractions.Events;
-using Vmm.Abstractions.IoPorts;
 using Vmm.Abstractions.Memory;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
@@ -28,6 +26,7 @@ public sealed partial class VirtualCpu
     private EmulatedVcpu? _emulated;
     private InstructionEmulationExit _failure;
     private GeneralRegisters _shown;
+    private bool _deliversFirst;
     private int _isInMemory;
     private long _secondChances;
     private long _emulatedInstructions;
@@ -55,79 +54,11 @@ public sealed partial class VirtualCpu
     /// <summary>The vCPU does not access memory for a while.</summary>
     internal void LeaveMemory() => Volatile.Write(ref _isInMemory, 0);
 
+    /// <summary>The vCPU is going to access memory; waits while another one has it to itself.</summary>
+    internal void EnterMemory() => _machine.Exclusion.Enter(ref _isInMemory);
+
     /// <summary>The vCPU has memory to itself and goes on accessing it.</summary>
     internal void ReturnToMemory() => Interlocked.Exchange(ref _isInMemory, 1);
-
-    /// <summary>Whether a device of the engine answers an access.</summary>
-    internal bool IsClaimed(AccessKind kind, ulong address) => kind switch
-    {
-        AccessKind.PortIn => _machine.PortTable.Find((ushort)address) is not null,
-        AccessKind.PortOut => _machine.PortTable.Find((ushort)address) is not null || HasDoorbell(BusKind.Port, address),
-        AccessKind.MemoryRead => _machine.MmioTable.TryFind(address, out _),
-        _ => _machine.MmioTable.TryFind(address, out _) || HasDoorbell(BusKind.Memory, address),
-    };
-
-    internal BusOutcome ReadMmio(ulong address, int bytes, out ulong value)
-    {
-        value = ulong.MaxValue;
-        if (!TryFindMmio(address, bytes, out RangeTable<IMmioHandler>.Entry entry))
-        {
-            return UnclaimedMemory(address);
-        }
-
-        _mmioExits++;
-        value = entry.Value.Read(this, address - entry.First, bytes);
-        return BusOutcome.Done;
-    }
-
-    internal BusOutcome WriteMmio(ulong address, int bytes, ulong value)
-    {
-        if (TryRing(BusKind.Memory, address, bytes, value))
-        {
-            _mmioExits++;
-            return BusOutcome.Done;
-        }
-
-        if (!TryFindMmio(address, bytes, out RangeTable<IMmioHandler>.Entry entry))
-        {
-            return UnclaimedMemory(address);
-        }
-
-        _mmioExits++;
-        entry.Value.Write(this, address - entry.First, bytes, value);
-        return BusOutcome.Done;
-    }
-
-    internal BusOutcome ReadPort(ushort port, int bytes, out uint value)
-    {
-        value = uint.MaxValue;
-        IPortHandler? handler = _machine.PortTable.Find(port);
-        if (handler is null)
-        {
-            return UnclaimedPort(port);
-        }
-
-        _portExits++;
-        return Outcome(handler.Read(this, port, bytes, out value), port, ref value);
-    }
-
-    internal BusOutcome WritePort(ushort port, int bytes, uint value)
-    {
-        if (TryRing(BusKind.Port, port, bytes, value))
-        {
-            _portExits++;
-            return BusOutcome.Done;
-        }
-
-        IPortHandler? handler = _machine.PortTable.Find(port);
-        if (handler is null)
-        {
-            return UnclaimedPort(port);
-        }
-
-        _portExits++;
-        return Outcome(handler.Write(this, port, bytes, value), port, ref value);
-    }
 
     /// <summary>The hypervisor gave up on an instruction: executes it, and goes on from there.</summary>
     private Next HandleEmulationFailure(IBackendVcpu backend)
@@ -172,19 +103,23 @@ public sealed partial class VirtualCpu
         return emulated;
     }
 
-    /// <summary>Executes the instruction again whose access was fulfilled, and only it.</summary>
+    /// <summary>Executes the instruction again whose access was fulfilled, and only it, or delivers the event again.</summary>
     private Next ResumeEmulation(IBackendVcpu backend, EmulatedVcpu emulated)
     {
         GeneralRegisters shown = _shown;
         GeneralRegisters wanted = backend.GeneralRegisters;
-        emulated.Begin();
-        Next next = Emulate(backend, emulated, limit: 1);
-        if (wanted != shown)
+        emulated.Resume();
+        try
         {
-            backend.GeneralRegisters = HeldRegisters.Apply(shown, wanted, backend.GeneralRegisters);
+            return _deliversFirst ? DeliverFirst(backend, emulated, backend.Events) : Emulate(backend, emulated, limit: 1);
         }
-
-        return next;
+        finally
+        {
+            if (wanted != shown)
+            {
+                backend.GeneralRegisters = HeldRegisters.Apply(shown, wanted, backend.GeneralRegisters);
+            }
+        }
     }
 
     private long BatchLimit => HasBatches ? _machine.BatchLimit : 1;
@@ -208,9 +143,8 @@ public sealed partial class VirtualCpu
                 Raise(backend, emulated, result);
                 break;
             case ExecutionStatus.Pending:
-                _shown = backend.GeneralRegisters;
-                ShowAccess(emulated.Accesses.Waiting, emulated.State.Rip);
-                return Next.Return;
+                SettleEvents(backend, emulated);
+                return ShowWaiting(backend, emulated);
             case ExecutionStatus.NotExecutable or ExecutionStatus.Refused when emulated.IsFirst:
                 return Refuse(emulated, result.Status);
             default:
@@ -224,7 +158,7 @@ public sealed partial class VirtualCpu
     private ExecutionResult Execute(EmulatedVcpu emulated, long limit, out long executed)
     {
         EmulatedCpu cpu = new(emulated);
-        _machine.Exclusion.Enter(ref _isInMemory);
+        EnterMemory();
         try
         {
             return Executor.Run(ref cpu, limit, deliver: false, out executed);
@@ -266,7 +200,7 @@ public sealed partial class VirtualCpu
             _ => InterruptKind.External,
         };
         EmulatedCpu cpu = new(emulated);
-        _machine.Exclusion.Enter(ref _isInMemory);
+        EnterMemory();
         ExecutionResult result;
         try
         {
@@ -281,6 +215,7 @@ public sealed partial class VirtualCpu
         switch (result.Status)
         {
             case ExecutionStatus.Completed:
+                emulated.Accesses.Reset();
                 emulated.Store(backend);
                 backend.Events = events with
                 {
@@ -291,6 +226,7 @@ public sealed partial class VirtualCpu
                 SettleMemory(backend, emulated);
                 return Next.Continue;
             case ExecutionStatus.Fault:
+                emulated.Accesses.Reset();
                 if (result.Vector == PageFaultVector)
                 {
                     backend.SetRegister(RegisterName.Cr2, result.FaultAddress);
@@ -301,6 +237,8 @@ public sealed partial class VirtualCpu
                 backend.Events = events with { Injected = combined };
                 Interlocked.Exchange(ref _attention, 1);
                 return Next.Continue;
+            case ExecutionStatus.Pending:
+                return ShowWaiting(backend, emulated, delivers: true);
             default:
                 return Refuse(emulated, result.Status);
         }
@@ -364,43 +302,5 @@ public sealed partial class VirtualCpu
         };
         _exit.SetInstructionEmulation(_failure, emulated.State.Rip);
         return Next.Return;
-    }
-
-    private void ShowAccess(in DeviceAccess access, ulong rip)
-    {
-        if (access.IsPort)
-        {
-            PortFlags flags = access.IsRead ? PortFlags.In : PortFlags.None;
-            _exit.SetPort(
-                new PortExit((ushort)access.Address, (byte)access.Length, flags, 1, (uint)access.Data), rip, RipPosition.AtInstruction);
-        }
-        else
-        {
-            _exit.SetMmio(
-                new MmioExit(new GuestPhysicalAddress(access.Address), (byte)access.Length, access.IsRead, access.Data),
-                rip,
-                RipPosition.AtInstruction);
-        }
-    }
-
-    /// <summary>Gives the caller's answer to the instruction that waits; what it answers was compared with the exit.</summary>
-    private void FulfillEmulation(ulong value)
-    {
-        ref readonly DeviceAccess waiting = ref _emulated!.Accesses.Waiting;
-        _emulated.Accesses.TryFulfill(waiting.Kind, waiting.Address, waiting.Length, value);
-    }
-
-    private BusOutcome Outcome(PortOutcome outcome, ushort port, ref uint value)
-    {
-        switch (outcome)
-        {
-            case PortOutcome.Handled:
-                return BusOutcome.Done;
-            case PortOutcome.Refused:
-                return BusOutcome.Refused;
-            default:
-                value = uint.MaxValue;
-                return UnclaimedPort(port);
-        }
     }
 }

@@ -306,8 +306,23 @@ internal sealed partial class KvmVcpu
         if (((KvmSregs2Flags)sregs.Flags).HasFlag(KvmSregs2Flags.PdptrsValid))
         {
             sregs.Pdptrs[index] = value;
+            ClearLongCode(ref sregs.Cs, sregs.Cr0, sregs.Efer);
             _fd.SetSregs2(sregs);
             _sregsValid = false;
+        }
+    }
+
+    /// <summary>
+    /// Outside long mode processors ignore CS.L (volume 3, section 3.4.5), and descriptors that a guest loads may have it; KVM keeps what
+    /// its emulator loads, and refuses all special registers for it.
+    /// </summary>
+    private static void ClearLongCode(ref KvmSegment code, ulong cr0, ulong efer)
+    {
+        const ulong Paging = 1ul << 31;
+        const ulong LongModeEnable = 1 << 8;
+        if ((cr0 & Paging) == 0 || (efer & LongModeEnable) == 0)
+        {
+            code.L = 0;
         }
     }
 
@@ -353,6 +368,7 @@ internal sealed partial class KvmVcpu
     {
         if (_sregsDirty)
         {
+            ClearLongCode(ref _sregs.Cs, _sregs.Cr0, _sregs.Efer);
             _fd.SetSregs(_sregs);
             _sregsDirty = false;
         }

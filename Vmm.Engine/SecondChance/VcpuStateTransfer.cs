@@ -72,8 +72,10 @@ internal sealed class VcpuStateTransfer(CpuState state, ulong components, uint p
         state.Cr4 = backend.GetRegister(RegisterName.Cr4);
         state.Efer = backend.GetRegister(RegisterName.Efer);
         _controls = Controls.Of(state);
+        state.Dr6 = 0;
         state.Dr7 = DefaultDr7;
         state.Halted = false;
+        state.Shadow = backend.Events.InterruptShadow ? InterruptShadow.Sti : InterruptShadow.None;
         state.FlushTranslations();
         if ((state.Cr4 & Cr4ProtectionKeys) != 0)
         {
@@ -121,8 +123,9 @@ internal sealed class VcpuStateTransfer(CpuState state, ulong components, uint p
             _xcr0 = state.Xcr0;
         }
 
-        if ((_loaded & StateNeeds.Debug) != 0)
+        if (state.Dr6 != 0)
         {
+            Require(StateNeeds.Debug);
             StoreDebug(backend);
         }
 
@@ -220,8 +223,10 @@ internal sealed class VcpuStateTransfer(CpuState state, ulong components, uint p
         }
     }
 
+    /// <summary>What a trap has put into DR6 before the debug registers were taken stays there.</summary>
     private void LoadDebug(IBackendVcpu backend)
     {
+        ulong raised = state.Dr6;
         state.DebugAddresses[0] = backend.GetRegister(RegisterName.Dr0);
         state.DebugAddresses[1] = backend.GetRegister(RegisterName.Dr1);
         state.DebugAddresses[2] = backend.GetRegister(RegisterName.Dr2);
@@ -229,6 +234,7 @@ internal sealed class VcpuStateTransfer(CpuState state, ulong components, uint p
         state.Dr6 = backend.GetRegister(RegisterName.Dr6);
         state.Dr7 = backend.GetRegister(RegisterName.Dr7) | DefaultDr7;
         _debug = DebugState.Of(state);
+        state.Dr6 |= raised;
     }
 
     private void StoreDebug(IBackendVcpu backend)

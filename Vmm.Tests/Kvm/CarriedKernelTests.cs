@@ -85,6 +85,20 @@ public sealed class CarriedKernelTests(InterruptControllerMode mode)
     }
 
     [Test]
+    public void A_bit_of_CR4_has_the_effect_that_it_has_without_the_engine([Range(11, 24)] int bit)
+    {
+        VmExit carried = SetCr4(bit);
+        Guest.Dispose();
+        _backend = KvmRequirement.OpenBackend();
+        _guest = new LongModeMachine(_backend, mode, secondChance: false);
+
+        VmExit alone = SetCr4(bit);
+
+        (carried.Code, carried.Code == ExitCode.Inout ? carried.Port : default)
+            .Should().Be((alone.Code, alone.Code == ExitCode.Inout ? alone.Port : default));
+    }
+
+    [Test]
     public void What_the_hypervisor_owns_is_executed_between_batches()
     {
         const uint KernelGsBase = 0xc0000102;
@@ -370,6 +384,17 @@ public sealed class CarriedKernelTests(InterruptControllerMode mode)
     }
 
     /// <summary>A handler that counts and keeps the trap flag of the frames it sees. It begins with what KVM's emulator lacks.</summary>
+    private VmExit SetCr4(int bit)
+    {
+        Guest.Assemble(a =>
+        {
+            a.mov(rax, cr4);
+            a.bts(rax, (byte)bit);
+            a.mov(cr4, rax);
+        });
+        return Guest.Run();
+    }
+
     private void HandleTicks()
     {
         const ulong Routine = 0x60000;

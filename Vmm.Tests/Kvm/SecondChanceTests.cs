@@ -206,6 +206,61 @@ public sealed class SecondChanceTests(InterruptControllerMode mode)
     }
 
     [Test]
+    public void A_single_step_that_begins_behind_a_second_chance_says_so_in_DR6()
+    {
+        const ulong DebugVector = 1;
+        Guest.Assemble(LongModeMachine.Handlers + (DebugVector * 16), a => a.jmp(LongModeMachine.Code + 0x800));
+        Guest.Assemble(LongModeMachine.Code + 0x800, a =>
+        {
+            a.mov(r14, dr6);
+            a.inc(r13);
+            a.and(__dword_ptr[rsp + 16], ~0x100);
+            a.iretq();
+        });
+        Guest.Assemble(a =>
+        {
+            a.xor(r13d, r13d);
+            a.popcnt(rax, rbx);
+            a.pushfq();
+            a.or(__dword_ptr[rsp], 0x100);
+            a.popfq();
+            a.nop();
+        });
+
+        Guest.RunToEnd();
+
+        Guest.Cpu.GetRegister(RegisterName.R13).Should().Be(1);
+        (Guest.Cpu.GetRegister(RegisterName.R14) & 0x600f).Should().Be(0x4000);
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public void A_32_bit_guest_may_have_descriptors_of_64_bit_code(bool is64Bit)
+    {
+        const ulong Code = 0x3e00;
+        const ulong Handler = 0x3f00;
+        ulong descriptor = is64Bit ? 0x00af9b000000fffful : 0x008f9b000000ffff;
+        Guest.Cpu.SetRegister(RegisterName.Cr0, 0x11);
+        Guest.Cpu.SetRegister(RegisterName.Efer, 0);
+        Guest.Cpu.SetRegister(RegisterName.Cs, 0x40);
+        Guest.Cpu.SetSegmentDescriptor(RegisterName.Cs, new SegmentDescriptor(0, uint.MaxValue, new SegmentAccess(0xc09b)));
+        Guest.Write64(0x1010, descriptor);
+        Guest.Write64(0x1038, descriptor);
+        Guest.Write64(0x1040, 0x00cf9b000000ffff);
+        Guest.Write64(0x3000 + (3 * 8), Handler | (0x38ul << 16) | (0xee00ul << 32));
+
+        // jmp far 0x10:Code, where the default is 16 bits: int3, whose handler has mov dx, EndPort; out dx, al
+        Guest.Write(LongModeMachine.Code, 0xea, unchecked((byte)Code), (byte)(Code >> 8), 0, 0, 0x10, 0);
+        Guest.Write(Code, 0xcc);
+        Guest.Write(Handler, 0xba, LongModeMachine.EndPort & 0xff, LongModeMachine.EndPort >> 8, 0xee);
+
+        Guest.RunToEnd();
+
+        Guest.Cpu.GetRegister(RegisterName.Rip).Should().BeInRange(Handler, Handler + 4);
+        ShowChances(atLeast: 1);
+    }
+
+    [Test]
     public void An_operand_in_a_device_of_the_engine_is_accessed_once()
     {
         FakeMmio device = new() { Value = 0xf0f0 };

@@ -60,6 +60,9 @@ internal sealed partial class FakeVcpu : IBackendVcpu
     /// <summary>The registers in the order in which they were written, for those who look at the order.</summary>
     public List<RegisterName> Writes { get; } = [];
 
+    /// <summary>Whether the engine may have single instructions executed here, each a step of the script.</summary>
+    public bool CanRunOne { get; set; }
+
     public BackendActivity Activity
     {
         get => ActivityWhenAsked?.Invoke() ?? field;

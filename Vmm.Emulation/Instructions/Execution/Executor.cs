@@ -66,6 +66,13 @@ public static class Executor
         where TCpu : struct, IEmulatedCpu
         => Interpreter<TCpu>.TryGetOperandAddress(cpu.State, in instruction, out linear);
 
+    /// <summary>What an instruction that writes CR4 is going to write (<see cref="StateNeeds.ControlBits"/>).</summary>
+    /// <param name="state">The registers, in front of the instruction.</param>
+    /// <param name="instruction">The instruction.</param>
+    /// <returns>The value; meaningless for another instruction.</returns>
+    public static ulong ControlValue(CpuState state, in Instruction instruction) =>
+        instruction.OperandSize == 8 ? state.General[instruction.Rm] : (uint)state.General[instruction.Rm];
+
     /// <summary>
     /// Delivers an interrupt or exception through the guest's IVT or IDT: pushes the frame and continues at the handler.
     /// On a fault in the delivery nothing changed and the result is that fault.

@@ -67,6 +67,9 @@ public enum StateNeeds
 
     /// <summary>It waits for a write to memory (MONITOR, MWAIT).</summary>
     Monitoring = 1 << 17,
+
+    /// <summary>CR4 is written: which bits there are, the hypervisor knows that has the processor.</summary>
+    ControlBits = 1 << 18,
 }
 
 /// <summary>The needs of each operation.</summary>
@@ -81,6 +84,7 @@ internal static class OperationNeeds
         // AVX asks XCR0 whether its registers are enabled.
         return instruction.IsVex && (needs & StateNeeds.Extended) != 0 ? needs | StateNeeds.Xcr0
             : instruction is { Operation: Operation.MovCr, Reg: 8 } ? StateNeeds.TaskPriority
+            : instruction is { Operation: Operation.MovCr, Reg: 4, Pattern: not Pattern.EC } ? StateNeeds.ControlBits
             : needs;
     }
 

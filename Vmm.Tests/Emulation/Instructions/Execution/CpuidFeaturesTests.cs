@@ -70,6 +70,8 @@ public sealed class CpuidFeaturesTests
     [TestCase("0f01f8", StateNeeds.KernelGsBase, Description = "swapgs")]
     [TestCase("0f05", StateNeeds.Syscall)]
     [TestCase("0f20c0", StateNeeds.None, Description = "mov rax, cr0")]
+    [TestCase("0f20e0", StateNeeds.None, Description = "mov rax, cr4")]
+    [TestCase("0f22e0", StateNeeds.ControlBits, Description = "mov cr4, rax")]
     [TestCase("440f20c0", StateNeeds.TaskPriority, Description = "mov rax, cr8")]
     [TestCase("0f21c0", StateNeeds.Debug, Description = "mov rax, dr0")]
     [TestCase("f4", StateNeeds.Idle)]
