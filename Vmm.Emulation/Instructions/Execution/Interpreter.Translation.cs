@@ -40,7 +40,8 @@ internal static partial class Interpreter<TCpu>
         }
         else if (!worker(translation.Write))
         {
-            blocks.Op(block.First).Heat = s.TranslatesAfter;
+            // Executed at least once before it asks again: whoever refuses may do so for ever.
+            blocks.Op(block.First).Heat = Math.Max(2, s.TranslatesAfter);
             return;
         }
 

@@ -75,6 +75,19 @@ public sealed class TranslationTests
         asked.Should().Be(3);
     }
 
+    [Test]
+    public void Translation_that_is_always_refused_leaves_the_block_to_the_interpreter()
+    {
+        FlatMachine machine = Loop(1);
+        FlatMachine reference = Loop(0);
+        machine.State.TranslationWorker = static _ => false;
+
+        Run(machine, 1000, out _);
+
+        Run(reference, 1000, out _);
+        Describe(machine).Should().Be(Describe(reference));
+    }
+
     /// <summary>A worker that has not come to it leaves the block to the interpreter; one that comes late is no harm.</summary>
     [Test]
     public void Translation_may_come_at_any_time()
