@@ -39,14 +39,15 @@ public sealed partial class PcMachine
 
         _hasRun = true;
         VirtualCpu[] vcpus = [.. Vcpus()];
-        foreach (VirtualCpu cpu in vcpus)
+        try
         {
-            cpu.Activate();
-
-            // Where the hypervisor has the local APICs, it is the one that makes further vCPUs wait for their start-up
-            // interrupt: the engine lets all of them run.
-            bool runs = cpu.Id.Value == 0 || _options.InterruptControllerMode != InterruptControllerMode.Userspace;
-            cpu.SetRunState(runs ? VcpuRunState.Run : VcpuRunState.Halt);
+            Activate(vcpus);
+        }
+        catch (VmmException refusal) when (refusal.Error == VmmError.EBUSY && CurrentEnding() is { } stopped)
+        {
+            // A suspended VM has no vCPU activated: it was stopped before it ran.
+            MachineLog.Ended(_log, _options.Name, stopped.End, stopped.Detail);
+            return Report(stopped, vcpus, TimeSpan.Zero);
         }
 
         _machine.Rtc.Time = _options.StartTime ?? DateTimeOffset.UtcNow;
@@ -64,6 +65,19 @@ public sealed partial class PcMachine
     /// <summary>Stops the machine; its run then ends with <see cref="MachineEnd.Stopped"/>. Any thread; at any time.</summary>
     /// <param name="detail">Who stopped it, for the result.</param>
     public void Stop(string detail = "stopped from outside") => End(new Ending(MachineEnd.Stopped, null, detail));
+
+    private void Activate(VirtualCpu[] vcpus)
+    {
+        foreach (VirtualCpu cpu in vcpus)
+        {
+            cpu.Activate();
+
+            // Where the hypervisor has the local APICs, it is the one that makes further vCPUs wait for their start-up
+            // interrupt: the engine lets all of them run.
+            bool runs = cpu.Id.Value == 0 || _options.InterruptControllerMode != InterruptControllerMode.Userspace;
+            cpu.SetRunState(runs ? VcpuRunState.Run : VcpuRunState.Halt);
+        }
+    }
 
     private void RunThreads(VirtualCpu[] vcpus, CancellationToken cancellation)
     {

@@ -199,6 +199,16 @@ public sealed partial class MachineDebugger
         }
 
         Park(cpu, Classify(cpu, exit));
+        lock (_gate)
+        {
+            if (!_hasEnded)
+            {
+                return;
+            }
+        }
+
+        // A step, or a stop of all that was on its way, came behind the end that resumed them all: nobody else resumes this vCPU.
+        _machine.ResumeVcpusFromDebug();
     }
 
     /// <summary>A vCPU's thread has ended.</summary>

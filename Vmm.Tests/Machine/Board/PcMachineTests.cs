@@ -149,6 +149,19 @@ public sealed class PcMachineTests(string kind)
     }
 
     [Test]
+    public void Machine_that_is_stopped_before_it_runs_ends_at_once()
+    {
+        using PcMachine machine = Create(Options());
+        machine.LoadFlat(new byte[] { 0xeb, 0xfe }, new GuestPhysicalAddress(0x7c00), longMode: false);
+        machine.Stop("not wanted");
+
+        MachineResult result = machine.Run();
+
+        result.End.Should().Be(MachineEnd.Stopped);
+        result.Detail.Should().Be("not wanted");
+    }
+
+    [Test]
     public void What_a_device_throws_ends_the_machine_and_is_reported()
     {
         InvalidOperationException thrown = new("from a device");

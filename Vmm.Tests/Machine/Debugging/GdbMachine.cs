@@ -12,8 +12,8 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Vmm.Tests.Machine.Debugging;
 
 /// <summary>
-/// A PC with two vCPUs that waits for a debugger. vCPU 0 starts vCPU 1, which then counts in real mode, stores a value, and calls a
-/// function in a loop.
+/// A PC with two vCPUs that waits for a debugger. vCPU 0 starts vCPU 1, which then counts in real mode, waits for its first count, stores
+/// a value, and calls a function in a loop.
 /// </summary>
 internal sealed class GdbMachine : IDisposable
 {
@@ -22,6 +22,8 @@ internal sealed class GdbMachine : IDisposable
     public const ulong Stored = 0x200000;
     public const ulong OthersCode = 0x8000;
     public const ulong Value = 0x1122334455667788;
+
+    private const ulong OthersCount = 0x9000;
 
     private readonly IHypervisorBackend _backend;
     private readonly Background _run;
@@ -37,11 +39,14 @@ internal sealed class GdbMachine : IDisposable
         });
         Machine.LoadFlat(Code(), new(Start), longMode: true);
         GdbEndpoint.TryParse(endpoint, out GdbEndpoint? where).Should().BeTrue();
-        Server = GdbServer.Start(Machine.EnableDebugging(paused), where!);
+        Debugger = Machine.EnableDebugging(paused);
+        Server = GdbServer.Start(Debugger, where!);
         _run = Background.Start(() => Result = Machine.Run());
     }
 
     public PcMachine Machine { get; }
+
+    public MachineDebugger Debugger { get; }
 
     public GdbServer Server { get; }
 
@@ -69,11 +74,16 @@ internal sealed class GdbMachine : IDisposable
         byte[] image = new byte[0x200];
         Put(Start, a =>
         {
-            // inc ax / jmp back, for vCPU 1
-            a.mov(__dword_ptr[(long)OthersCode], unchecked((int)0xfdeb40));
+            // inc word [OthersCount] / jmp back, for vCPU 1
+            a.mov(__dword_ptr[(long)OthersCode], unchecked(0x06ff | (int)(OthersCount << 16)));
+            a.mov(__dword_ptr[(long)OthersCode + 4], 0xfaeb);
             a.mov(edi, InterruptCommand);
             a.mov(__dword_ptr[rdi], 0x000c4500);
             a.mov(__dword_ptr[rdi], 0x000c4600 | (int)(OthersCode >> 12));
+            Label wait = a.CreateLabel();
+            a.Label(ref wait);
+            a.cmp(__word_ptr[(long)OthersCount], 0);
+            a.je(wait);
             a.mov(rsp, (long)Start - 0x1000);
             a.mov(rbx, Value);
             a.mov(__qword_ptr[(long)Stored], rbx);

@@ -2,6 +2,7 @@
 
 using System.Text;
 using Vmm.Abstractions.Registers;
+using Vmm.Abstractions.Vcpu;
 using Vmm.Machine.Board;
 using Vmm.Tests.Support;
 
@@ -319,6 +320,20 @@ public sealed class GdbServerTests
         Gdb.Request("?").Should().Be("W00");
     }
 
+    [Test]
+    public void Step_behind_the_end_stops_nobody()
+    {
+        Gdb.Request("s").Should().StartWith("T05thread:1;");
+        IVirtualCpu stepping = Guest.Machine.Machine.GetVcpu(default);
+        long steps = stepping.Counters.MonitorTraps;
+
+        Guest.Debugger.End();
+        Background.Until(() => stepping.Counters.MonitorTraps > steps + 1);
+        Guest.Machine.Stop();
+
+        Guest.End().End.Should().Be(MachineEnd.Stopped);
+    }
+
     private string Monitor(string command) =>
         Encoding.UTF8.GetString(Convert.FromHexString(Gdb.Request($"qRcmd,{Convert.ToHexStringLower(Encoding.ASCII.GetBytes(command))}")));
 
@@ -326,6 +341,7 @@ public sealed class GdbServerTests
     private ulong Alias()
     {
         const ulong EntryReach = 1ul << 39;
+        Gdb.Request("?").Should().StartWith("T02thread:", "it stands at its first instruction");
         ulong table = Guest.Machine.Machine.GetVcpu(default).GetRegister(RegisterName.Cr3);
         string first = Gdb.Request($"m{table:x},8");
         Gdb.Request($"M{table + 8:x},8:{first}").Should().Be("OK");
