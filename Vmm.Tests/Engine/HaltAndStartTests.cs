@@ -211,11 +211,7 @@ public sealed class HaltAndStartTests : EngineFixture
     [Test]
     public void Vcpu_that_another_one_wakes_between_their_answers_does_not_count_as_halted()
     {
-        Use(Options() with { InterruptControllerMode = InterruptControllerMode.Kernel });
-        FakeVcpu first = Start(0);
-        FakeVcpu second = Start(1);
-        first.WhenEmpty = FakeVcpu.Spin;
-        second.WhenEmpty = FakeVcpu.Spin;
+        (FakeVcpu first, FakeVcpu second) = StartTwoInKernelMode();
         int asked = 0;
         bool isWoken = false;
         first.ActivityWhenAsked = () =>
@@ -237,11 +233,7 @@ public sealed class HaltAndStartTests : EngineFixture
     [Test]
     public void Vcpu_that_has_executed_between_its_two_answers_does_not_count_as_halted()
     {
-        Use(Options() with { InterruptControllerMode = InterruptControllerMode.Kernel });
-        FakeVcpu first = Start(0);
-        FakeVcpu second = Start(1);
-        first.WhenEmpty = FakeVcpu.Spin;
-        second.WhenEmpty = FakeVcpu.Spin;
+        (FakeVcpu first, FakeVcpu second) = StartTwoInKernelMode();
         int asked = 0;
         first.ActivityWhenAsked = () =>
         {
@@ -251,6 +243,14 @@ public sealed class HaltAndStartTests : EngineFixture
         second.Activity = BackendActivity.Halted;
 
         LookAtTwo(first, second, () => Volatile.Read(ref asked) >= 2);
+    }
+
+    private (FakeVcpu First, FakeVcpu Second) StartTwoInKernelMode()
+    {
+        Use(Options() with { InterruptControllerMode = InterruptControllerMode.Kernel });
+        FakeVcpu[] guests = [Start(0), Start(1)];
+        Array.ForEach(guests, guest => guest.WhenEmpty = FakeVcpu.Spin);
+        return (guests[0], guests[1]);
     }
 
     /// <summary>Looks until something was seen, while both execute, and expects that the VM is not found halted.</summary>
