@@ -2,8 +2,8 @@
 
 using Iced.Intel;
 using CodeSize = Vmm.Emulation.Instructions.Decoding.CodeSize;
-using DecodeStatus = Vmm.Emulation.Instructions.Decoding.DecodeStatus;
 using Decoder = Vmm.Emulation.Instructions.Decoding.Decoder;
+using DecodeStatus = Vmm.Emulation.Instructions.Decoding.DecodeStatus;
 
 namespace Vmm.Tests.Emulation.Instructions.Decoding;
 

@@ -2,8 +2,8 @@
 
 using System.Runtime.InteropServices;
 using Vmm.Emulation.Instructions.Decoding;
-using Vmm.Tests.Support;
 using Vmm.Tests.Emulation.Instructions.Oracle;
+using Vmm.Tests.Support;
 
 namespace Vmm.Tests.Emulation.Instructions.Execution;
 
