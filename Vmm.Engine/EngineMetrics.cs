@@ -95,29 +95,21 @@ internal static class EngineMetrics
 
     private static IEnumerable<Measurement<long>> ObserveExits()
     {
-        foreach (VirtualMachine machine in Live())
+        foreach ((VirtualMachine machine, VirtualCpu cpu) in Begun())
         {
-            foreach (VirtualCpu cpu in machine.Vcpus)
-            {
-                VcpuCounters counters = cpu.Counters;
-                if (!HasBegun(cpu))
-                {
-                    continue;
-                }
+            VcpuCounters counters = cpu.Counters;
+            yield return Exits(counters.PortExits, "port");
+            yield return Exits(counters.MmioExits, "mmio");
+            yield return Exits(counters.MsrReads, "rdmsr");
+            yield return Exits(counters.MsrExits - counters.MsrReads, "wrmsr");
+            yield return Exits(counters.HaltExits, "hlt");
+            yield return Exits(counters.HypercallExits, "hypercall");
+            yield return Exits(counters.InterruptWindows, "interrupt_window");
+            yield return Exits(counters.MonitorTraps, "monitor_trap");
+            yield return Exits(counters.OtherExits - counters.InterruptWindows - counters.MonitorTraps, "other");
+            yield return Exits(counters.Kicks, "kick");
 
-                yield return Exits(counters.PortExits, "port");
-                yield return Exits(counters.MmioExits, "mmio");
-                yield return Exits(counters.MsrReads, "rdmsr");
-                yield return Exits(counters.MsrExits - counters.MsrReads, "wrmsr");
-                yield return Exits(counters.HaltExits, "hlt");
-                yield return Exits(counters.HypercallExits, "hypercall");
-                yield return Exits(counters.InterruptWindows, "interrupt_window");
-                yield return Exits(counters.MonitorTraps, "monitor_trap");
-                yield return Exits(counters.OtherExits - counters.InterruptWindows - counters.MonitorTraps, "other");
-                yield return Exits(counters.Kicks, "kick");
-
-                Measurement<long> Exits(long value, string reason) => new(value, Tags(machine, cpu, "reason", reason));
-            }
+            Measurement<long> Exits(long value, string reason) => new(value, Tags(machine, cpu, "reason", reason));
         }
     }
 
@@ -168,35 +160,23 @@ internal static class EngineMetrics
 
     private static IEnumerable<Measurement<long>> ObserveUnclaimed()
     {
-        foreach (VirtualMachine machine in Live())
+        foreach ((VirtualMachine machine, VirtualCpu cpu) in Begun())
         {
-            foreach (VirtualCpu cpu in machine.Vcpus)
-            {
-                VcpuCounters counters = cpu.Counters;
-                if (HasBegun(cpu))
-                {
-                    yield return new(counters.UnclaimedPorts, Tags(machine, cpu, "kind", "port"));
-                    yield return new(counters.UnclaimedMmio, Tags(machine, cpu, "kind", "mmio"));
-                    yield return new(counters.UnclaimedMsrs, Tags(machine, cpu, "kind", "msr"));
-                }
-            }
+            VcpuCounters counters = cpu.Counters;
+            yield return new(counters.UnclaimedPorts, Tags(machine, cpu, "kind", "port"));
+            yield return new(counters.UnclaimedMmio, Tags(machine, cpu, "kind", "mmio"));
+            yield return new(counters.UnclaimedMsrs, Tags(machine, cpu, "kind", "msr"));
         }
     }
 
     private static IEnumerable<Measurement<long>> ObserveEvents()
     {
-        foreach (VirtualMachine machine in Live())
+        foreach ((VirtualMachine machine, VirtualCpu cpu) in Begun())
         {
-            foreach (VirtualCpu cpu in machine.Vcpus)
-            {
-                VcpuCounters counters = cpu.Counters;
-                if (HasBegun(cpu))
-                {
-                    yield return new(counters.Exceptions, Tags(machine, cpu, "kind", "exception"));
-                    yield return new(counters.Nmis, Tags(machine, cpu, "kind", "nmi"));
-                    yield return new(counters.ExternalInterrupts, Tags(machine, cpu, "kind", "external_interrupt"));
-                }
-            }
+            VcpuCounters counters = cpu.Counters;
+            yield return new(counters.Exceptions, Tags(machine, cpu, "kind", "exception"));
+            yield return new(counters.Nmis, Tags(machine, cpu, "kind", "nmi"));
+            yield return new(counters.ExternalInterrupts, Tags(machine, cpu, "kind", "external_interrupt"));
         }
     }
 
@@ -250,45 +230,35 @@ internal static class EngineMetrics
 
     private static IEnumerable<Measurement<double>> ObserveTimes()
     {
-        foreach (VirtualMachine machine in Live())
+        foreach ((VirtualMachine machine, VirtualCpu cpu) in Begun())
         {
-            foreach (VirtualCpu cpu in machine.Vcpus)
-            {
-                VcpuTimes times = cpu.Times;
-                if (!HasBegun(cpu))
-                {
-                    continue;
-                }
+            VcpuTimes times = cpu.Times;
+            yield return Time(times.Init, "init");
+            yield return Time(times.Run, "run");
+            yield return Time(times.Idle, "idle");
+            yield return Time(times.EmulationEngine, "emu_kern");
+            yield return Time(times.EmulationUser, "emu_user");
+            yield return Time(times.Scheduled, "sched");
 
-                yield return Time(times.Init, "init");
-                yield return Time(times.Run, "run");
-                yield return Time(times.Idle, "idle");
-                yield return Time(times.EmulationEngine, "emu_kern");
-                yield return Time(times.EmulationUser, "emu_user");
-                yield return Time(times.Scheduled, "sched");
-
-                Measurement<double> Time(TimeSpan value, string state) =>
-                    new(value.TotalSeconds, Tags(machine, cpu, "state", state));
-            }
+            Measurement<double> Time(TimeSpan value, string state) =>
+                new(value.TotalSeconds, Tags(machine, cpu, "state", state));
         }
     }
 
     private static IEnumerable<Measurement<long>> Observe(Func<VcpuCounters, long> read)
     {
-        foreach (VirtualMachine machine in Live())
+        foreach ((VirtualMachine machine, VirtualCpu cpu) in Begun())
         {
-            foreach (VirtualCpu cpu in machine.Vcpus)
-            {
-                if (HasBegun(cpu))
-                {
-                    yield return new(read(cpu.Counters), Tags(machine, cpu));
-                }
-            }
+            yield return new(read(cpu.Counters), Tags(machine, cpu));
         }
     }
 
-    /// <summary>Whether somebody has run the vCPU, be it that it only slept, or that the engine executed it.</summary>
-    private static bool HasBegun(VirtualCpu cpu) => cpu.Counters.Exits > 0 || cpu.Times.Init > TimeSpan.Zero;
+    /// <summary>The vCPUs that somebody has run, be it that they only slept, or that the engine executed them.</summary>
+    private static IEnumerable<(VirtualMachine Machine, VirtualCpu Cpu)> Begun() =>
+        from machine in Live()
+        from cpu in machine.Vcpus
+        where cpu.Counters.Exits > 0 || cpu.Times.Init > TimeSpan.Zero
+        select (machine, cpu);
 
     private static KeyValuePair<string, object?>[] Tags(VirtualMachine machine, VirtualCpu cpu) =>
     [

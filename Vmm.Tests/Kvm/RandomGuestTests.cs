@@ -165,15 +165,14 @@ internal sealed class RandomGuestTests
     {
         if (random.Next(3) == 0)
         {
+            // Not in states that no processor could be in: KVM refuses them.
+            RandomGuest start = new(random, (RandomGuestMode)random.Next((int)RandomGuestMode.Impossible));
             byte[] memory = new byte[LongModeMachine.MemoryLength];
-            RandomStart.FillMemory(random, memory);
+            start.FillMemory(memory);
             guest.Write(0, memory);
-            RandomStart state = RandomStart.Create(random, memory.Length);
             cpu.SetRegister(RegisterName.Cr0, 0x10);
             cpu.SetRegister(RegisterName.Efer, 0);
-            state.Registers.ForEach(pair => cpu.SetRegister(pair.Register, pair.Value));
-            state.Descriptors.ForEach(pair => cpu.SetSegmentDescriptor(pair.Register, pair.Value));
-            cpu.GeneralRegisters = state.General;
+            start.SetRegisters(RegisterSetter.Of(cpu));
             return;
         }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-using System.Globalization;
 using Vmm.Abstractions.Addressing;
 using Vmm.Abstractions.Errors;
 using Vmm.Abstractions.Machine;
@@ -84,31 +83,13 @@ internal sealed class InstructionTimeTests
         create.ShouldFail(VmmError.ENOTSUP);
     }
 
-    private static (string Hash, long Instructions, List<string> Checkpoints) Run(ulong seed)
-    {
-        ManualClock clock = new();
-        List<string> checkpoints = [];
-        PcMachine? machine = null;
-        InstructionTime time = new(clock, seed)
-        {
-            CheckpointInterval = 100,
-            Checkpoint = instructions => checkpoints.Add(string.Create(CultureInfo.InvariantCulture, $"{instructions} {machine!.ComputeHash()}")),
-        };
-        using SoftwareBackend backend = new(new SoftwareBackendOptions { Time = time });
-        using (machine = PcMachine.Create(backend, new PcOptions
-        {
-            MemorySize = 2 << 20,
-            InterruptControllerMode = InterruptControllerMode.Userspace,
-            Clock = clock,
-            StartTime = DateTimeOffset.UnixEpoch,
-            Timeout = TimeSpan.FromMinutes(1),
-        }))
+    private static HashedRun Run(ulong seed) => HashedRun.Run(
+        new SoftwareBackendOptions(),
+        seed,
+        interval: 100,
+        machine =>
         {
             machine.LoadFlat(s_guest, new GuestPhysicalAddress(0x7c00), longMode: false);
             machine.Machine.Memory.TryWrite(new GuestPhysicalAddress(0x7d00), s_handler).Should().BeTrue();
-            MachineResult result = machine.Run();
-            result.End.Should().Be(MachineEnd.Halt, result.Detail);
-            return (machine.ComputeHash(), time.Instructions, checkpoints);
-        }
-    }
+        });
 }

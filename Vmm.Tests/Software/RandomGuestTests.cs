@@ -109,7 +109,7 @@ internal sealed class RandomGuestTests
         IBackendVcpu[] vcpus = [.. Enumerable.Range(0, cpus).Select(number => vm.CreateVcpu(new VcpuId(number)))];
         foreach (IBackendVcpu cpu in vcpus)
         {
-            guest.SetRegisters(cpu);
+            guest.SetRegisters(RegisterSetter.Of(cpu));
             guest.SetDebugging(cpu);
 
             // On the thread that executes, so that the next execution is the translation's; not too many, as each takes milliseconds.

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-using System.Globalization;
 using Iced.Intel;
 using Vmm.Abstractions.Addressing;
-using Vmm.Abstractions.Machine;
-using Vmm.Emulation.Timers;
-using Vmm.Machine.Board;
 using Vmm.Software;
 using Vmm.Tests.Kvm.Chips;
 using static Iced.Intel.AssemblerRegisters;
@@ -37,39 +33,16 @@ internal sealed class TranslatedTimeTests
         checkpoints.Should().HaveCountGreaterThan(Interrupts, "there are several between two interrupts");
     }
 
-    private static (string Hash, long Instructions, List<string> Checkpoints) Run(int translatesAfter)
-    {
-        ManualClock clock = new();
-        List<string> checkpoints = [];
-        PcMachine? machine = null;
-        InstructionTime time = new(clock, seed: 3)
-        {
-            CheckpointInterval = 50_000,
-            Checkpoint = instructions => checkpoints.Add(string.Create(CultureInfo.InvariantCulture, $"{instructions} {machine!.ComputeHash()}")),
-        };
-        using SoftwareBackend backend = new(new SoftwareBackendOptions
-        {
-            Time = time,
-            TranslatesAfter = translatesAfter,
-            TranslatesAtOnce = true,
-        });
-        using (machine = PcMachine.Create(backend, new PcOptions
-        {
-            MemorySize = 2 << 20,
-            InterruptControllerMode = InterruptControllerMode.Userspace,
-            Clock = clock,
-            StartTime = DateTimeOffset.UnixEpoch,
-            Timeout = TimeSpan.FromMinutes(1),
-        }))
+    private static HashedRun Run(int translatesAfter) => HashedRun.Run(
+        new SoftwareBackendOptions { TranslatesAfter = translatesAfter, TranslatesAtOnce = true },
+        seed: 3,
+        interval: 50_000,
+        machine =>
         {
             machine.LoadFlat(Assemble(Code, WriteCode), new GuestPhysicalAddress(Code), longMode: true);
             machine.Machine.Memory.TryWrite(new GuestPhysicalAddress(Handler), Assemble(Handler, WriteHandler)).Should().BeTrue();
             machine.Machine.Memory.TryWrite(new GuestPhysicalAddress(IdtPointer), [0xff, 0x0f, 0, 0x20, 0x10, 0, 0, 0, 0, 0]).Should().BeTrue();
-            MachineResult result = machine.Run();
-            result.End.Should().Be(MachineEnd.Halt, result.Detail);
-            return (machine.ComputeHash(), time.Instructions, checkpoints);
-        }
-    }
+        });
 
     /// <summary>Counts until there were enough interrupts, with arithmetic, memory, the stack, calls, entropy and the time on the way.</summary>
     private static void WriteCode(Assembler a)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-
 namespace Vmm.Emulation.Instructions.Execution;
 
 /// <summary>Far JMP and CALL through call gates, and stacks of inner levels (volume 3, transferring program control between code segments).</summary>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-
 namespace Vmm.Emulation.Instructions.Execution;
 
 /// <summary>Interrupts and IRET of 8086 programs (volume 3, 8086 emulation).</summary>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-namespace Vmm.Tests.Software;
+namespace Vmm.Tests.Support;
 
 /// <summary>What a random guest begins in.</summary>
 internal enum RandomGuestMode

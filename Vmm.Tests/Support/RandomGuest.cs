@@ -5,9 +5,8 @@ using Vmm.Abstractions.Backend;
 using Vmm.Abstractions.Registers;
 using Vmm.Abstractions.Vcpu;
 using Vmm.Tests.Emulation.Instructions.Execution;
-using Vmm.Tests.Support;
 
-namespace Vmm.Tests.Software;
+namespace Vmm.Tests.Support;
 
 /// <summary>
 /// The memory and the registers of a random guest. Most have tables that lead somewhere, with a few damaged entries, so that they execute
@@ -60,9 +59,9 @@ internal sealed class RandomGuest(Random random, RandomGuestMode mode)
     }
 
     /// <summary>Sets the registers of a vCPU.</summary>
-    public void SetRegisters(IBackendVcpu cpu)
+    public void SetRegisters(RegisterSetter cpu)
     {
-        cpu.GeneralRegisters = new GeneralRegisters
+        cpu.SetGeneral(new GeneralRegisters
         {
             Rax = Value(),
             Rbx = Value(),
@@ -76,7 +75,7 @@ internal sealed class RandomGuest(Random random, RandomGuestMode mode)
             R9 = Value(),
             Rip = (ulong)(random.Next(2) == 0 ? Code : Code + random.Next(CodeLength)),
             Rflags = (random.Next(2) == 0 ? 0 : (ulong)random.NextInt64() & 0x3f7ed7) | 2,
-        };
+        });
         bool isFlat = _hasTables && random.Next(4) != 0;
         for (RegisterName register = RegisterName.Es; register <= RegisterName.Tr; register++)
         {
@@ -92,8 +91,8 @@ internal sealed class RandomGuest(Random random, RandomGuestMode mode)
 
         ulong gdt = _hasTables ? Gdt : (ulong)random.Next(0x8000);
         ulong idt = mode == RandomGuestMode.Real && isFlat ? 0 : _hasTables ? Idt : (ulong)random.Next(0x8000);
-        cpu.SetSegmentDescriptor(RegisterName.Gdtr, new SegmentDescriptor(gdt, 0xffff, default));
-        cpu.SetSegmentDescriptor(RegisterName.Idtr, new SegmentDescriptor(idt, 0xffff, default));
+        cpu.SetDescriptor(RegisterName.Gdtr, new SegmentDescriptor(gdt, 0xffff, default));
+        cpu.SetDescriptor(RegisterName.Idtr, new SegmentDescriptor(idt, 0xffff, default));
         Enter(cpu);
     }
 
@@ -223,7 +222,7 @@ internal sealed class RandomGuest(Random random, RandomGuestMode mode)
         }
     }
 
-    private void SetFlat(IBackendVcpu cpu, RegisterName register)
+    private void SetFlat(RegisterSetter cpu, RegisterName register)
     {
         bool isReal = mode == RandomGuestMode.Real;
         bool isUser = !isReal && random.Next(8) == 0;
@@ -240,20 +239,20 @@ internal sealed class RandomGuest(Random random, RandomGuestMode mode)
             access = 0x82;
         }
 
-        cpu.SetRegister(register, selector);
-        cpu.SetSegmentDescriptor(register, new SegmentDescriptor(0, isReal ? 0xffff : uint.MaxValue, new SegmentAccess(access)));
+        cpu.Set(register, selector);
+        cpu.SetDescriptor(register, new SegmentDescriptor(0, isReal ? 0xffff : uint.MaxValue, new SegmentAccess(access)));
     }
 
-    private void SetRandom(IBackendVcpu cpu, RegisterName register)
+    private void SetRandom(RegisterSetter cpu, RegisterName register)
     {
         uint access = random.Next(4) == 0 ? (uint)random.Next(0x20000) : register == RegisterName.Cs ? 0x9bu : 0x93u;
         access |= random.Next(2) == 0 ? 0xc000u : 0;
-        cpu.SetRegister(register, (ulong)random.Next(0x10000));
-        cpu.SetSegmentDescriptor(
+        cpu.Set(register, (ulong)random.Next(0x10000));
+        cpu.SetDescriptor(
             register, new SegmentDescriptor(random.Next(4) == 0 ? Value() : 0, uint.MaxValue >> random.Next(32), new SegmentAccess(access)));
     }
 
-    private void Enter(IBackendVcpu cpu)
+    private void Enter(RegisterSetter cpu)
     {
         const ulong PhysicalAddressExtension = 1 << 5;
         switch (mode)
@@ -261,26 +260,26 @@ internal sealed class RandomGuest(Random random, RandomGuestMode mode)
             case RandomGuestMode.Real:
                 break;
             case RandomGuestMode.Protected:
-                cpu.SetRegister(RegisterName.Cr0, 0x11);
+                cpu.Set(RegisterName.Cr0, 0x11);
                 break;
             case RandomGuestMode.Paged:
-                cpu.SetRegister(RegisterName.Cr3, (ulong)(_isPae ? Pdpt : Directory32));
-                cpu.SetRegister(
+                cpu.Set(RegisterName.Cr3, (ulong)(_isPae ? Pdpt : Directory32));
+                cpu.Set(
                     RegisterName.Cr4, ((ulong)random.Next(0x800) & ~PhysicalAddressExtension) | (_isPae ? PhysicalAddressExtension : 0));
-                cpu.SetRegister(RegisterName.Cr0, 0x80000011);
+                cpu.Set(RegisterName.Cr0, 0x80000011);
                 break;
             case RandomGuestMode.Long:
-                cpu.SetRegister(RegisterName.Cr3, Pml4);
-                cpu.SetRegister(RegisterName.Cr4, 0x6a0);
-                cpu.SetRegister(RegisterName.Efer, 0xd01);
-                cpu.SetRegister(RegisterName.Cr0, 0x80010031);
+                cpu.Set(RegisterName.Cr3, Pml4);
+                cpu.Set(RegisterName.Cr4, 0x6a0);
+                cpu.Set(RegisterName.Efer, 0xd01);
+                cpu.Set(RegisterName.Cr0, 0x80010031);
                 break;
             default:
                 // What no processor could be in: the executor has to bear it.
-                cpu.SetRegister(RegisterName.Cr3, Pml4);
-                cpu.SetRegister(RegisterName.Cr0, (ulong)random.NextInt64());
-                cpu.SetRegister(RegisterName.Cr4, (ulong)random.NextInt64());
-                cpu.SetRegister(RegisterName.Efer, (ulong)random.NextInt64());
+                cpu.Set(RegisterName.Cr3, Pml4);
+                cpu.Set(RegisterName.Cr0, (ulong)random.NextInt64());
+                cpu.Set(RegisterName.Cr4, (ulong)random.NextInt64());
+                cpu.Set(RegisterName.Efer, (ulong)random.NextInt64());
                 break;
         }
     }
